@@ -1,0 +1,76 @@
+"""What all tests share: run-time shape checks, seeds, real data and small images. All of it works offline."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+# Before the first import of segraft: every annotation of a shape is checked at every call.
+install_import_hook("segraft", "beartype.beartype")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+torch.set_num_threads(1)
+settings.register_profile("gate", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.load_profile("gate")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Every test begins at the same point of every global generator."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real data sets (``bbbc039`` and others): the environment variable ``SEGRAFT_DATA``."""
+    root = Path(os.environ.get("SEGRAFT_DATA", ""))
+    if "SEGRAFT_DATA" not in os.environ or not root.is_dir():
+        pytest.skip("needs real data: set SEGRAFT_DATA to their folder")
+    return root
+
+
+def discs(seed: int, size: int = 64, count: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """A grey image of bright discs on noise and its labels, both ``(size, size)``; later discs lie on top."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size]
+    image = rng.normal(400, 30, (size, size))
+    labels = np.zeros((size, size), np.int32)
+    for number in range(1, count + 1):
+        radius = rng.uniform(size / 12, size / 6)
+        centre = rng.uniform(radius, size - radius, 2)
+        inside = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2
+        image[inside] += rng.uniform(800, 1600)
+        labels[inside] = number
+    return image.clip(0).astype(np.uint16), labels
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    """A user's folder ``cells`` with ``images/`` and ``masks/``: ten tif pairs of the same stems, 64 × 64."""
+    import tifffile
+
+    root = tmp_path / "cells"
+    (root / "images").mkdir(parents=True)
+    (root / "masks").mkdir()
+    for number in range(10):
+        image, labels = discs(number)
+        tifffile.imwrite(root / "images" / f"{number:02d}.tif", image)
+        tifffile.imwrite(root / "masks" / f"{number:02d}.tif", labels)
+    return root
