@@ -1,0 +1,21 @@
+"""What a student learns from: the labels (``supervised``) and the teacher (``DISTILLERS``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from segraft.errors import UserError
+from segraft.losses.graph_relation import GraphRelationLoss
+
+DISTILLERS = {"graph": GraphRelationLoss}
+"""Distillation methods by name; each is called with (student, teacher, labels) and returns unweighted terms."""
+
+
+def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """Total loss (Eq. 8): the terms, each times the weight of the same name; a term without a weight counts once."""
+    unknown = set(weights) - set(terms)
+    if unknown:
+        raise UserError(f"weights for unknown terms {sorted(unknown)}; the terms are {sorted(terms)}")
+    return sum((weights.get(name, 1.0) * term for name, term in terms.items()), start=next(iter(terms.values())) * 0)

@@ -1,0 +1,41 @@
+"""The supervised loss (Liu et al., Eq. 6): affinities against labels, and the foreground head."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from segraft.affinity import label_affinities
+from segraft.embedding import exact
+from segraft.types import Affinities, Foreground, Labels, Offsets
+
+FRACTION = (0.05, 0.99)
+"""Bounds of the positive fraction from which the class weights are made."""
+
+
+def affinity(affinities: Affinities, labels: Labels, offsets: Offsets, background: str = "object") -> Tensor:
+    """Balanced squared error ``mean w (a − â)²`` over all offsets and valid pairs (Eq. 6).
+
+    Per offset and batch the rarer class is weighted by ``max(f, 1 − f) / min(f, 1 − f)``, f the positive fraction
+    clipped to [0.05, 0.99], the other by 1. Divided by the number of valid pairs. 0 without any.
+    """
+    target, valid = label_affinities(labels, offsets, background)
+    axes = [axis for axis in range(target.ndim) if axis != 1]
+    pairs = valid.sum(axes)
+    positive = (target.sum(axes) / pairs.clamp_min(1)).clamp(*FRACTION)
+    odds = positive / (1 - positive)
+    shape = (1, -1) + (1,) * (target.ndim - 2)
+    for_same, for_different = (1 / odds).clamp_min(1).view(shape), odds.clamp_min(1).view(shape)
+    weight = torch.where(target > 0, for_same, for_different) * valid
+    error = exact(affinities) - target.to(torch.promote_types(affinities.dtype, torch.float32))
+    return (weight.to(error.dtype) * error.square()).sum() / pairs.sum().clamp_min(1)
+
+
+def foreground(logits: Foreground, labels: Labels) -> Tensor:
+    """Binary cross-entropy of foreground logits ``(B, 1, *space)`` against ``labels > 0``, unknown pixels left out."""
+    known = labels >= 0
+    logits = exact(logits.squeeze(1))
+    target = (labels > 0).to(logits.dtype)
+    losses = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return torch.where(known, losses, 0.0).sum() / known.sum().clamp_min(1)
