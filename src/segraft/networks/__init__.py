@@ -1,0 +1,58 @@
+"""Networks by name. Each maps an image to an embedding and a foreground."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from segraft.errors import UserError, choose
+from segraft.networks.resunet import ResUNet
+
+PYRAMID = (1, 2, 4, 8, 16)
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "resunet": partial(ResUNet, filters=(32, 64, 179, 349, 680)),
+    "resunet-tiny": partial(ResUNet, filters=tuple(4 * k for k in PYRAMID)),
+}
+
+
+def create_network(
+    name: str,
+    in_channels: int = 1,
+    dim: int = 16,
+    filters: tuple[int, ...] | None = None,
+    width: int | None = None,
+) -> nn.Module:
+    """Build a network with fresh weights.
+
+    Parameters
+    ----------
+    name : a key of ``NETWORKS``.
+    in_channels : channels of the images.
+    dim : channels of the embedding.
+    filters : channels per level, in place of the named network's own.
+    width : short for ``filters = width × (1, 2, 4, 8, 16)``, as in the paper's Table VI.
+    """
+    build = choose("network", name, NETWORKS)
+    if width is not None and filters is not None:
+        raise UserError(f"both width {width} and filters {filters} are given; give one")
+    if width is not None:
+        filters = tuple(width * k for k in PYRAMID)
+    if min((in_channels, dim, *(filters or (1,)))) < 1 or (filters is not None and len(filters) < 2):
+        raise UserError(
+            f"in_channels {in_channels}, dim {dim}, filters {filters}; wanted positive numbers, two or more filters"
+        )
+    return build(in_channels=in_channels, dim=dim, **({"filters": tuple(filters)} if filters else {}))
+
+
+def complexity(network: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Count parameters, and multiply-adds of convolutions for an input ``(batch, channels, *space)``, from shapes."""
+    meta = copy.deepcopy(network).to("meta").eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        meta(torch.empty(shape, device="meta"))
+    return sum(p.numel() for p in network.parameters()), counter.get_total_flops() // 2
