@@ -1,0 +1,36 @@
+"""Data sets: one reader per file, ``(root, split, **options)`` to a sequence of ``Sample`` that reads at ``[index]``.
+
+Annotated as bare ``Sequence`` on purpose: a run-time check of ``Sequence[Sample]`` would read a file.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from segraft.data.bbbc039 import bbbc039 as _bbbc039
+from segraft.data.folder import folder as _folder
+from segraft.data.synthetic import synthetic as _synthetic
+from segraft.errors import UserError, choose
+
+DATASETS: dict[str, Callable[..., Sequence]] = {
+    "bbbc039": _bbbc039,
+    "folder": _folder,
+    "synthetic": _synthetic,
+}
+"""Reader of each data set by name."""
+
+
+def open_dataset(name: str, root: str | Path | None, split: str, **options: Any) -> Sequence:
+    """Open one split (``train``, ``val`` or ``test``) of a data set; samples are read when they are indexed.
+
+    Raises ``UserError`` for an unknown name or option, and whatever the reader finds wrong with the files.
+    """
+    reader = choose("data set", name, DATASETS)
+    known = list(inspect.signature(reader).parameters)[2:]
+    for option in options:
+        if option not in known:
+            raise UserError(f"data set {name!r} has no option {option!r}; it has: {', '.join(known) or 'none'}")
+    return reader(root, split, **options)

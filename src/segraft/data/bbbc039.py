@@ -1,0 +1,59 @@
+"""BBBC039: nuclei of U2OS cells in fluorescence (Caicedo et al., Cytometry A 2019), 200 images of 520×696."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from segraft.data.images import read_image
+from segraft.data.samples import SPLITS, LazySamples, existing_folder
+from segraft.errors import UserError, choose
+from segraft.types import Sample
+
+
+def bbbc039(root: str | Path | None, split: str) -> LazySamples:
+    """Open the official split of the unpacked archive: ``images/*.tif``, ``masks/*.png``, ``metadata/*.txt``.
+
+    Raises ``UserError`` when folders, lists or files are missing.
+    """
+    root = existing_folder(root, "BBBC039's images/, masks/ and metadata/")
+    names = root / "metadata" / f"{choose('split', split, SPLITS)}.txt"
+    missing = [str(path) for path in (root / "images", root / "masks", names) if not path.exists()]
+    if missing:
+        raise UserError(
+            f"{', '.join(missing)} not found; wanted BBBC039's images/, masks/ and metadata/ in {root}; "
+            "unpack images.zip, masks.zip and metadata.zip there (bbbc.broadinstitute.org/BBBC039)"
+        )
+    stems = tuple(Path(line.strip()).stem for line in names.read_text().splitlines() if line.strip())
+    files = [path for stem in stems for path in _files(root, stem)]
+    missing = [str(path) for path in files if not path.exists()]
+    if missing or not stems:
+        what = f"{', '.join(missing[:3])} ({len(missing)} of {len(files)} files)" if stems else "any name"
+        raise UserError(f"{names} asks for files, but {what} not found; wanted all of them; unpack the archives again")
+    return LazySamples(stems, partial(_read, root))
+
+
+def _files(root: Path, stem: str) -> tuple[Path, Path]:
+    """Image and mask of one field."""
+    return root / "images" / f"{stem}.tif", root / "masks" / f"{stem}.png"
+
+
+def _read(root: Path, stem: str) -> Sample:
+    """Read one field: image ``(1, y, x)``, labels ``(y, x)``."""
+    image_file, mask_file = _files(root, stem)
+    image, mask = read_image(image_file), read_image(mask_file)
+    if image.ndim != 2 or mask.shape[:2] != image.shape:
+        raise UserError(
+            f"{image_file} came with shape {image.shape}, {mask_file} with {mask.shape}; wanted the same (y, x);"
+            " unpack the archives again"
+        )
+    return Sample(image[None], instances(mask), stem)
+
+
+def instances(mask: np.ndarray) -> np.ndarray:
+    """Label the 8-connected components of equal red value of a mask ``(y, x, 4)``: a colouring, not ids."""
+    from skimage.measure import label
+
+    return label(mask[..., 0] if mask.ndim == 3 else mask, background=0, connectivity=2).astype(np.int32)

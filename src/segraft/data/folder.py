@@ -1,0 +1,203 @@
+"""The user's own images and label images in a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from segraft.data.formats import CONTAINERS, READERS
+from segraft.data.images import (
+    is_image,
+    natural,
+    own_label_key,
+    read_image,
+    read_labels,
+    spatial_axes,
+    to_channels_first,
+)
+from segraft.data.samples import SPLITS, LazySamples, existing_folder
+from segraft.data.voxel_size import read_voxel_size
+from segraft.errors import UserError, choose
+from segraft.types import Sample
+
+LABEL_FOLDERS = ("masks", "labels")
+LABEL_ENDING = re.compile(r"[_-](cp_)?(masks?|labels?)$", re.IGNORECASE)
+IMAGE_ENDING = re.compile(r"[_-](img|image|raw)$", re.IGNORECASE)
+SHARE = 0.15
+"""Part of the images that validation, and testing, get of a folder without splits of its own."""
+
+
+class Pair(NamedTuple):
+    """An image file and its label file, each perhaps with a key; None without labels."""
+
+    name: str
+    image: Path
+    labels: Path | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the options of ``folder`` say about its files."""
+
+    ndim: int | None
+    channels: tuple[int, ...] | None
+    labelled: bool
+    image_key: str | None
+    label_key: str | None
+
+
+def folder(
+    root: str | Path | None,
+    split: str,
+    *,
+    ndim: int | None = None,
+    channels: Sequence[int] | None = None,
+    seed: int = 0,
+    labelled: bool = True,
+    image_key: str | None = None,
+    label_key: str | None = None,
+) -> LazySamples:
+    """Open ``images/`` with ``masks/`` or ``labels/``, or ``x.tif`` beside ``x_masks.tif``; tif, png, h5, zarr.
+
+    Pairs have the same name up to endings such as ``_masks`` or ``_img``; an h5 or zarr that holds both needs no
+    partner. Splits are the subfolders ``train/ val/ test/``, each laid out like that (without ``val/``, part of
+    ``train/``), else 70, 15 and 15 % drawn by name and ``seed``. ``ndim`` (2 or 3) is by default that of the
+    labels; ``channels`` picks from the channel axis; with ``labelled=False`` images may lack their labels.
+    Raises ``UserError`` for missing or empty folders and for images and labels that do not match.
+    """
+    choose("split", split, SPLITS)
+    if ndim not in (None, 2, 3):
+        raise UserError(f"ndim came as {ndim}; wanted 2 for images or 3 for volumes, or nothing to go by the labels")
+    root = existing_folder(root, "images/ and masks/")
+    layout = Layout(ndim, None if channels is None else tuple(channels), labelled, image_key, label_key)
+    return LazySamples(_split(root, split, seed, layout), partial(_read, layout))
+
+
+def _split(root: Path, split: str, seed: int, layout: Layout) -> tuple[Pair, ...]:
+    """Pairs of one split: from its own folder where there are such, else drawn."""
+    own = {name: root / name for name in SPLITS if (root / name).is_dir()}
+    if not own:
+        return _draw(_pairs(root, layout), split, seed, root)
+    if split in own and (split != "train" or "val" in own):
+        return _pairs(own[split], layout)
+    if split == "test" or "train" not in own:
+        found = f"{root} has {', '.join(f'{name}/' for name in own)} but no {split}/"
+        raise UserError(f"{found}; wanted a folder of that name; add it or use another split")
+    return _draw(_pairs(own["train"], layout), split, seed, root, splits=("val", "train"))
+
+
+def _draw(
+    pairs: tuple[Pair, ...],
+    split: str,
+    seed: int,
+    root: Path,
+    splits: tuple[str, ...] = ("test", "val", "train"),
+) -> tuple[Pair, ...]:
+    """Draw a split: pairs in the order of a hash of seed and name, so that an added image moves few others."""
+    order = sorted(pairs, key=lambda pair: sha256(f"{seed}:{pair.name}".encode()).digest())
+    drawn: dict[str, list[Pair]] = {"train": order}
+    for name in splits[-2::-1]:  # validation before testing, should there be too few for both
+        count = max(1, round(SHARE * len(pairs))) if len(drawn["train"]) > 1 else 0
+        drawn[name], drawn["train"] = drawn["train"][:count], drawn["train"][count:]
+    if not drawn[split]:
+        raise UserError(
+            f"{root} holds {len(pairs)} images, too few for a {split} split; wanted at least {len(splits)}; "
+            f"add images, or a folder {split}/ with its own"
+        )
+    return tuple(sorted(drawn[split], key=lambda pair: natural(pair.name)))
+
+
+def _pairs(root: Path, layout: Layout) -> tuple[Pair, ...]:
+    """Match images and labels by name; see ``folder``."""
+    images, labels = _find(root)
+    for name, image in images.items():
+        if name not in labels and (key := own_label_key(image, layout.label_key)):
+            labels[name] = Path(f"{image}:{key}")
+    orphans = [labels[name] for name in labels if name not in images]
+    bare = [images[name] for name in images if name not in labels] if layout.labelled else []
+    for files, what, other in (
+        (orphans, "label images have no image", "image"),
+        (bare, "images have no labels", "labels"),
+    ):
+        if files:
+            raise UserError(
+                f"{len(files)} of the {what}: {_some(files)}; wanted {other} of the same name in {root}; "
+                "add or rename them, or take these away"
+            )
+    return tuple(
+        Pair(
+            name,
+            _keyed(images[name], layout.image_key),
+            _keyed(labels[name], layout.label_key) if name in labels else None,
+        )
+        for name in sorted(images, key=natural)
+    )
+
+
+def _find(root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Image files and label files of a folder by name, as yet unmatched."""
+    place = root / "images" if (root / "images").is_dir() else root
+    files = [path for path in place.iterdir() if is_image(path)]
+    folders = [root / name for name in LABEL_FOLDERS if (root / name).is_dir()]
+    if len(folders) > 1:
+        raise UserError(f"{root} has both masks/ and labels/; wanted one of them; rename the other")
+    if folders:
+        images = _by_name(files, IMAGE_ENDING)
+        labels = _by_name([path for path in folders[0].iterdir() if is_image(path)], LABEL_ENDING, known=images)
+    else:
+        labels = _by_name([path for path in files if LABEL_ENDING.search(_stem(path))], LABEL_ENDING)
+        images = _by_name([path for path in files if not LABEL_ENDING.search(_stem(path))], IMAGE_ENDING)
+    if not images and not labels:
+        wanted = f"wanted images/ and masks/ with {', '.join(READERS)}"
+        raise UserError(f"no image in {place}; {wanted}; check the path")
+    return images, labels
+
+
+def _by_name(files: Iterable[Path], ending: re.Pattern[str], known: Iterable[str] = ()) -> dict[str, Path]:
+    """File by its name without suffix and endings, except where the name with them is a known one."""
+    named: dict[str, Path] = {}
+    for path in sorted(files, key=natural):
+        stem = _stem(path)
+        name = stem if stem in known else IMAGE_ENDING.sub("", ending.sub("", stem))
+        if name in named:
+            raise UserError(f"{named[name]} and {path.name} have the same name {name!r}; wanted one; rename the other")
+        named[name] = path
+    return named
+
+
+def _stem(path: Path) -> str:
+    """Name of a file without ``.tif``, ``.ome.tif`` and their like."""
+    return path.stem.removesuffix(".ome")
+
+
+def _some(files: Sequence[Path]) -> str:
+    """The first three files, and how many more."""
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return ", ".join(str(path) for path in files[:3]) + more
+
+
+def _keyed(path: Path, key: str | None) -> Path:
+    """Add the key to a container's path that has none yet."""
+    if key is None or path.suffix.lower() not in CONTAINERS:
+        return path
+    return Path(f"{path}:{key}")
+
+
+def _read(layout: Layout, pair: Pair) -> Sample:
+    """Read one pair: image ``(C, *space)``, labels ``(*space)``."""
+    array = read_image(pair.image)
+    labels = None if pair.labels is None else read_labels(pair.labels)
+    ndim = layout.ndim or (spatial_axes(array) if labels is None else labels.ndim)
+    image = to_channels_first(array, ndim, layout.channels, str(pair.image))
+    if labels is not None and labels.shape != image.shape[1:]:
+        raise UserError(
+            f"{pair.image} came with shape {image.shape[1:]}, {pair.labels} with {labels.shape}; wanted the same; "
+            "check that both belong together"
+        )
+    size = read_voxel_size(pair.image)
+    return Sample(image, labels, pair.name, size if size and len(size) == ndim else None)
