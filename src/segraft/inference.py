@@ -1,0 +1,310 @@
+"""From an image to instances: a trained network with all that is needed to run it, on images of any size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segraft import checkpoint
+from segraft.affinity import OFFSETS_2D, OFFSETS_3D_LONG, embedding_affinities
+from segraft.data.images import to_channels_first
+from segraft.data.normalise import Normalisation
+from segraft.errors import UserError, choose
+from segraft.labels import consecutive
+from segraft.segment import SEGMENTERS
+from segraft.types import Offsets
+
+TILE = 1024**2
+"""Pixels of the core of an automatic tile; images of more than four times as many are cut into tiles."""
+LARGEST_SCALE = 50
+"""Scales beyond this (or below its inverse) are taken for a mistaken unit."""
+
+Space = tuple[int, ...]
+Region = tuple[slice, ...]
+
+
+def load(path: str | Path, device: str = "auto") -> Model:
+    """Load a trained model from its file or run folder onto a device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+
+    Raises ``UserError`` when there is no model, it is damaged, or there is no such device.
+    """
+    target = find_device(device)
+    network: Any
+    network, config = checkpoint.restore(path)
+    if network.ndim == 2:
+        network.to(memory_format=torch.channels_last)  # a third faster on the CPU
+    return Model(network.to(target).eval().requires_grad_(False), config)
+
+
+def find_device(name: str = "auto") -> torch.device:
+    """Return a device that is there; ``auto`` takes CUDA, else MPS, else the CPU."""
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    known = {"cpu": True, "cuda": cuda, "mps": mps}
+    kind, _, index = name.partition(":")
+    here = ", ".join(device for device, available in known.items() if available)
+    if not known.get(kind) or (index and (not index.isdigit() or (cuda and int(index) >= torch.cuda.device_count()))):
+        raise UserError(f"there is no device {name!r} here; wanted auto or one of: {here}; choose another")
+    return torch.device(name)
+
+
+class Tile(NamedTuple):
+    """A part of an image to compute at once, as slices per axis of the padded image, each inside the next."""
+
+    core: Region
+    """Pixels whose results are kept."""
+    context: Region
+    """The core and the partners that the offsets lead to, inside the image."""
+    window: Region
+    """What the network has to see: the context and all that influences it, aligned to the network's stride."""
+
+
+class Model:
+    """A network with its configuration, as ``segraft.load`` returns it.
+
+    Parameters
+    ----------
+    network : with the attributes ``ndim in_channels dim stride halo``; runs where its weights are, in eval mode
+    config : what is stored beside the weights (see ``segraft.checkpoint``); of its keys ``normalisation``, ``offsets``,
+        ``channels``, ``voxel_size`` and ``segmentation`` are used here, each with a default
+    """
+
+    def __init__(self, network: nn.Module, config: dict[str, Any]) -> None:
+        self.network: Any = network
+        self.config = config
+        offsets = config.get("offsets") or (OFFSETS_2D if self.network.ndim == 2 else OFFSETS_3D_LONG)
+        self.offsets: Offsets = tuple(tuple(int(k) for k in offset) for offset in offsets)
+        self.normalisation = Normalisation(**config.get("normalisation", {}))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs."""
+        return next(self.network.parameters()).device
+
+    def predict(
+        self,
+        image: np.ndarray,
+        *,
+        foreground: float | None = None,
+        minimum_size: int | None = None,
+        tile: int | None = None,
+        scale: float | Sequence[float] | None = None,
+        voxel_size: Sequence[float] | None = None,
+        channels: Sequence[int] | None = None,
+        true_foreground: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Segment an image ``(*space)``, ``(C, *space)`` or ``(*space, C)``; returns labels ``(*space)``, uint32.
+
+        Parameters
+        ----------
+        foreground : probability above which a pixel is part of an object; by default that of the configuration
+        minimum_size : objects of fewer pixels of this image become background; by default the configuration's number,
+            in pixels of the training images
+        tile : side in pixels of the parts that are computed at once, to bound memory; by default none for images up to
+            2048², else 1024. The labels are those of the whole image, up to their numbers.
+        scale : factor, one or per axis, that brings the image to the pixel size of the training images
+        voxel_size : the image's pixel size, in the unit of the training images' (nm), in place of ``scale``
+        channels : indices of the channels to use
+        true_foreground : boolean ``(*space)``, in place of the learnt foreground
+
+        Raises
+        ------
+        UserError : shape, channels or options do not fit, or pixels are NaN or infinite
+        """
+        stored = self.channels_first(image, channels)
+        space = stored.shape[1:]
+        settings = self.config.get("segmentation", {})
+        threshold = settings.get("foreground", 0.5) if foreground is None else foreground
+        smallest = settings.get("minimum_size", 0) if minimum_size is None else minimum_size
+        if not 0 <= threshold <= 1 or smallest < 0:
+            raise UserError(
+                f"foreground {threshold} and minimum size {smallest} came; wanted a probability and at least 0 pixels"
+            )
+        factors = self._scale(scale, voxel_size)
+        target = tuple(max(1, round(size * factor)) for size, factor in zip(space, factors, strict=True))
+        affinities, probability = self._affinities(self.normalisation(_resize(stored, target)), tile)
+        inside = probability > threshold if true_foreground is None else _nearest(_mask(true_foreground, space), target)
+        if minimum_size is not None:
+            smallest = round(smallest * math.prod(target) / math.prod(space))
+        segment = choose("segmenter", settings.get("segmenter", "mutex"), SEGMENTERS)
+        labels = segment(affinities, self.offsets, inside, minimum_size=smallest)
+        return labels if target == space else self._back(labels, space, true_foreground)
+
+    def embed(
+        self, image: np.ndarray, *, tile: int | None = None, channels: Sequence[int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the embedding ``(D, *space)`` and the foreground probability ``(*space)`` of an image, float32."""
+        normalised = self.normalisation(self.channels_first(image, channels))
+        space = normalised.shape[1:]
+        embedding, probability = np.empty((self.network.dim, *space), np.float32), np.empty(space, np.float32)
+        for part, vectors, logits in self._run(normalised, tile, ()):
+            embedding[:, *part.core] = vectors[0].cpu().numpy()
+            probability[part.core] = logits.sigmoid().cpu().numpy()
+        return embedding, probability
+
+    def affinities(
+        self, image: np.ndarray, *, tile: int | None = None, channels: Sequence[int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return affinities ``(N, *space)``, in [-1, 1], and the foreground probability ``(*space)``, float32."""
+        return self._affinities(self.normalisation(self.channels_first(image, channels)), tile)
+
+    def _affinities(self, normalised: np.ndarray, tile: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Affinities and foreground of a normalised image ``(C, *space)``, tile by tile."""
+        space = normalised.shape[1:]
+        affinities, probability = np.empty((len(self.offsets), *space), np.float32), np.empty(space, np.float32)
+        for part, vectors, logits in self._run(normalised, tile, self.offsets):
+            core = _inside(part.core, part.context)
+            affinities[:, *part.core] = embedding_affinities(vectors, self.offsets)[0][:, *core].cpu().numpy()
+            probability[part.core] = logits.sigmoid().cpu().numpy()
+        return affinities, probability
+
+    def _run(self, normalised: np.ndarray, tile: int | None, offsets: Offsets) -> Iterator[tuple[Tile, Tensor, Tensor]]:
+        """Yield each tile, its embedding ``(1, D, *context)`` and foreground logits ``(*core)``, on the device."""
+        space = normalised.shape[1:]
+        if tile is not None and tile < 1:
+            raise UserError(f"tile came as {tile}; wanted a positive number of pixels, 512 for example")
+        if tile is None and math.prod(space) > 4 * TILE:
+            tile = round(TILE ** (1 / len(space)))
+        strides = _per_axis(self.network.stride, len(space))
+        after = [(0, -size % stride) for size, stride in zip(space, strides, strict=True)]
+        padded = np.pad(normalised, [(0, 0), *after], mode="reflect")
+        for part in tiles(space, tile, strides, self.network.halo, offsets):
+            embedding, foreground = self._forward(padded[:, *part.window])
+            context, core = _inside(part.context, part.window), _inside(part.core, part.window)
+            yield part, embedding[:, :, *context], foreground[0, 0][core]
+
+    @torch.inference_mode()
+    def _forward(self, window: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Run the network in float32 and eval mode on a window ``(C, *window)``; training goes on afterwards."""
+        device, training = self.device, self.network.training
+        x = torch.from_numpy(np.ascontiguousarray(window))[None].to(device)
+        self.network.eval()
+        try:
+            with torch.autocast(device.type, enabled=False):
+                output = self.network(x)
+        except torch.OutOfMemoryError as error:
+            came = f"a tile of {' × '.join(map(str, window.shape[1:]))} pixels"
+            raise UserError(f"{device} has no memory for {came}; wanted smaller ones; set a smaller tile") from error
+        finally:
+            if training:
+                self.network.train()
+        return output.embedding, output.foreground
+
+    def channels_first(self, image: np.ndarray, channels: Sequence[int] | None) -> np.ndarray:
+        """Bring an image to ``(C, *space)`` with the channels that the network was trained on."""
+        image, wanted = np.asarray(image), self.network.in_channels
+        shape = image.shape
+        if not image.size:
+            raise UserError(f"an image came with shape {shape}; wanted at least one pixel; export it again")
+        channels = channels if channels is not None else self.config.get("channels")
+        first = len(shape) == self.network.ndim + 1 and shape[0] == wanted != shape[-1]
+        if channels is not None or not first:
+            image = to_channels_first(image, self.network.ndim, channels)
+        if len(image) != wanted:
+            example = " ".join(map(str, range(wanted))) if len(image) > wanted else " ".join("0" * wanted)
+            raise UserError(
+                f"an image of shape {shape} came, with {len(image)} channels; wanted {wanted}, as in training; "
+                f"choose which (channels, for example {example})"
+            )
+        return image
+
+    def _scale(self, scale: float | Sequence[float] | None, voxel_size: Sequence[float] | None) -> tuple[float, ...]:
+        """Factor per axis from the image's pixels to those of the training images."""
+        ndim, trained = self.network.ndim, self.config.get("voxel_size")
+        if scale is not None and voxel_size is not None:
+            raise UserError("both scale and voxel size came; wanted one of them; leave the other away")
+        if voxel_size is not None and not trained:
+            raise UserError("a voxel size came, but the model does not know that of its training images; give scale")
+        if scale is None and voxel_size is None:
+            return (1.0,) * ndim
+        given: tuple[float, ...] = _per_axis(scale if voxel_size is None else voxel_size, ndim)
+        if len(given) != ndim or not all(math.isfinite(size) and size > 0 for size in given):
+            name = "scale" if voxel_size is None else "voxel size"
+            raise UserError(f"{name} came as {tuple(given)}; wanted {ndim} positive numbers, one per axis")
+        factors = (
+            tuple(a / b for a, b in zip(given, trained or given, strict=True)) if voxel_size is not None else given
+        )
+        if not all(1 / LARGEST_SCALE <= factor <= LARGEST_SCALE for factor in factors):
+            limits = f"{1 / LARGEST_SCALE} to {LARGEST_SCALE}"
+            raise UserError(f"the image would be resized by {factors}; wanted {limits}; check the unit (nm)")
+        return factors
+
+    def _back(self, labels: np.ndarray, space: Space, true_foreground: np.ndarray | None) -> np.ndarray:
+        """Bring labels back to the shape of the image, and inside the true foreground where there is one."""
+        labels = _nearest(labels, space)
+        if true_foreground is not None:
+            labels = np.where(_mask(true_foreground, space), labels, 0)
+        return consecutive(labels)
+
+
+def tiles(space: Space, tile: int | None, strides: Space, halo: int, offsets: Offsets = ()) -> Iterator[Tile]:
+    """Cut an image, padded at its end to multiples of ``strides``, into tiles that give the results of the whole image.
+
+    Cores are equal, at most ``tile`` wide (rounded up to a multiple of the stride; one core for None) and begin at
+    multiples of the stride; so do windows, which end there too, so that pooling meets the same pixels.
+    """
+    axes = []
+    for axis, (size, stride) in enumerate(zip(space, strides, strict=True)):
+        reach = [offset[axis] for offset in offsets] or [0]
+        before, after = max(0, -min(reach)), max(0, *reach)
+        padded = _up(size, stride)
+        width = padded if tile is None else _up(math.ceil(size / math.ceil(size / _up(tile, stride))), stride)
+        parts = []
+        for start in range(0, size, width):
+            core = slice(start, min(start + width, size))
+            context = slice(max(0, core.start - before), min(size, core.stop + after))
+            window = slice(
+                max(0, (context.start - halo) // stride * stride), min(padded, _up(context.stop + halo, stride))
+            )
+            parts.append((core, context, window))
+        axes.append(parts)
+    for index in np.ndindex(*map(len, axes)):
+        chosen = [parts[k] for parts, k in zip(axes, index, strict=True)]
+        yield Tile(*zip(*chosen, strict=True))
+
+
+def _up(size: int, multiple: int) -> int:
+    """Round up to a multiple."""
+    return math.ceil(size / multiple) * multiple
+
+
+def _inside(region: Region, frame: Region) -> Region:
+    """Slices of a region counted from the start of the frame around it."""
+    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(region, frame, strict=True))
+
+
+def _per_axis(value: Any, ndim: int) -> tuple[Any, ...]:
+    """One value per axis, from one for all or one each."""
+    values = (value,) if np.isscalar(value) else tuple(value)
+    return values * ndim if len(values) == 1 else values
+
+
+def _mask(mask: np.ndarray, space: Space) -> np.ndarray:
+    """Check a foreground that a user gives."""
+    mask = np.asarray(mask)
+    if mask.shape != space:
+        raise UserError(f"the true foreground came with shape {mask.shape}; wanted that of the image, {space}")
+    return mask.astype(bool)
+
+
+def _nearest(array: np.ndarray, shape: Space) -> np.ndarray:
+    """Resize ``(*space)`` by taking the nearest pixel, which keeps labels what they are."""
+    picks = [((np.arange(new) + 0.5) * old / new).astype(np.intp) for old, new in zip(array.shape, shape, strict=True)]
+    return array if array.shape == shape else array[np.ix_(*picks)]
+
+
+def _resize(image: np.ndarray, shape: Space) -> np.ndarray:
+    """Resize ``(C, *space)`` linearly, smoothed first where it shrinks; the same image for the same shape."""
+    if image.shape[1:] == shape:
+        return image
+    from skimage.transform import resize  # slow to import, and rarely needed
+
+    channels = [resize(channel.astype(np.float32), shape, order=1, anti_aliasing=True) for channel in image]
+    return np.stack(channels).astype(np.float32)
