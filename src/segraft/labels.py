@@ -28,7 +28,7 @@ def check_labels(array: np.ndarray, name: str = "labels") -> np.ndarray:
     if array.ndim == 3 and array.dtype == np.uint8 and array.shape[-1] in (3, 4) and min(array.shape[:2]) > 4:
         raise UserError(
             f"{name}: came as a colour picture ({shape}); wanted one integer per pixel; "
-            "save a label image, or for the raw masks of BBBC039 use --dataset bbbc039"
+            "save a label image, or for the raw masks of BBBC039 use --dataset bbbc039 --root DIR"
         )
     if array.ndim not in (2, 3) or not array.size:
         wanted = "wanted (y, x) or (z, y, x) with at least one pixel; pick or squeeze the axes"

@@ -1,0 +1,128 @@
+"""One optimisation step of a teacher or a student, for Lightning."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from segraft.affinity import BACKGROUNDS, OFFSETS_2D, embedding_affinities
+from segraft.data.batches import Batches
+from segraft.data.patches import Patches
+from segraft.errors import choose
+from segraft.inference import Model
+from segraft.losses import supervised, weighted_sum
+from segraft.losses.graph_relation import GraphRelationLoss
+from segraft.metrics import evaluate, summarise
+from segraft.settings import OPTIMIZERS, TrainSettings
+from segraft.types import Sample
+
+
+class Learner(lightning.LightningModule):
+    """A network with its loss terms (Eq. 8), optimiser, training batches and validation by segmentation scores.
+
+    The teacher is no submodule: it is in no checkpoint, gets no gradient and stays in eval mode. ``terms`` are the
+    unweighted loss terms of the last step, by name.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        settings: TrainSettings,
+        patches: Patches,
+        validation: Sequence,
+        distiller: GraphRelationLoss | None = None,
+        teacher: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        choose("background", settings.background, BACKGROUNDS)
+        self.network, self.distiller = model.network, distiller
+        self.model, self.settings, self.patches, self.validation = model, settings, patches, validation
+        self.weights = settings.term_weights()
+        self._teacher = [teacher.eval().requires_grad_(False)] if teacher is not None else []
+        self.terms: dict[str, Tensor] = {}
+
+    def on_fit_start(self) -> None:
+        """Bring the teacher to the student's device."""
+        for teacher in self._teacher:
+            teacher.to(self.device)
+
+    def training_step(self, batch: Sequence[Tensor], index: int) -> Tensor:
+        """Total loss of a batch."""
+        image, labels = batch
+        if image.ndim == 4:
+            image = image.contiguous(memory_format=torch.channels_last)
+        terms = self.loss_terms(image, labels)
+        self.terms = {name: term.detach() for name, term in terms.items()}
+        return weighted_sum(terms, self.weights)
+
+    def loss_terms(self, image: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Unweighted terms by name, for images ``(B, C, *space)`` and labels ``(B, *space)``."""
+        output = self.network(image)
+        affinities = embedding_affinities(output.embedding, OFFSETS_2D)
+        terms = {
+            "affinity": supervised.affinity(affinities, labels, OFFSETS_2D, self.settings.background),
+            "foreground": supervised.foreground(output.foreground, labels),
+        }
+        if self.distiller is not None:
+            with torch.no_grad():
+                seen = self._teacher[0](image)
+            terms |= self.distiller(output.embedding, seen.embedding, labels, affinities)
+        return terms
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, and its learning rate as a function of the step."""
+        settings = self.settings
+        optimizer = getattr(torch.optim, OPTIMIZERS[settings.optimizer])(
+            self.network.parameters(), lr=settings.rate, betas=settings.betas, weight_decay=settings.decay
+        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_factor(settings))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Batches from the current step on."""
+        batches = Batches(
+            self.patches,
+            self.settings.batch,
+            self.global_step,
+            self.settings.steps,
+            self.trainer.global_rank,
+            self.trainer.world_size,
+        )
+        workers = self.settings.workers
+        return DataLoader(batches, batch_size=None, num_workers=workers, worker_init_fn=_leave_interrupts)
+
+    def validate(self) -> dict[str, float | int]:
+        """Segment the validation images and score them; see ``summarise``."""
+        return summarise(
+            [
+                evaluate(self.model.predict(sample.image), sample.labels)
+                for sample in self.validation
+                if sample.labels is not None
+            ]
+        )
+
+
+def rate_factor(settings: TrainSettings) -> Callable[[int], float]:
+    """Learning rate after a number of steps, as part of ``settings.rate``."""
+
+    def factor(step: int) -> float:
+        if step < settings.warmup:
+            return (step + 1) / settings.warmup
+        if settings.schedule == "constant":
+            return 1.0
+        progress = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
+        return (1 + math.cos(math.pi * min(1.0, progress))) / 2
+
+    return factor
+
+
+def _leave_interrupts(_: int) -> None:
+    """Let Ctrl-C end the training process in order, which then ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

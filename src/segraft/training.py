@@ -1,0 +1,286 @@
+"""Training: a teacher, a student on labels alone, and a student distilled from a teacher."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from segraft import checkpoint
+from segraft.affinity import OFFSETS_2D
+from segraft.data import open_dataset
+from segraft.data.images import replacing, unwritable
+from segraft.data.normalise import Normalisation
+from segraft.data.patches import Patches
+from segraft.errors import UserError
+from segraft.inference import Model, find_device, load
+from segraft.losses.graph_relation import GraphRelationLoss
+from segraft.memory import MemoryBank
+from segraft.networks import PYRAMID, complexity, create_network
+from segraft.settings import PRECISIONS, DistillSettings, TrainSettings, make, plain, read_config
+from segraft.types import Sample
+
+try:
+    import lightning
+    from lightning.pytorch.callbacks import TQDMProgressBar
+    from lightning.pytorch.utilities import rank_zero_only
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+    from segraft.keeper import Keeper, Stopped
+    from segraft.learner import Learner
+except ImportError as error:
+    raise UserError(f"training is not installed ({error}); wanted: pip install 'segraft[train]'") from error
+
+FREE_TO_CHANGE = {"out", "resume", "device", "workers"}
+"""Settings that a resumed run may change: they decide where it runs, not what it computes."""
+SHORT = {"affinity": "aff", "foreground": "fg", "intra_": "i.", "inter_": "x."}
+"""Names of terms in the progress bar: i within images, x across images."""
+FRAGMENT = 0.05
+"""Part of the median object's size below which a segment counts as a fragment."""
+
+
+def train(dataset: str | None = None, *, config: str | Path | None = None, **settings: Any) -> Model:
+    """Train a network on labelled images and return the best model; see ``TrainSettings`` for all settings.
+
+    ``config`` repeats a recorded run (its folder or ``config.yaml``); other settings given override it.
+    Raises ``UserError`` for settings that cannot work and ``Stopped`` after Ctrl-C.
+    """
+    return run(_settings(TrainSettings, dataset, config, settings))
+
+
+def distill(dataset: str | None = None, *, config: str | Path | None = None, **settings: Any) -> Model:
+    """Train a student on labels and on a teacher's graphs (Eq. 8); see ``DistillSettings`` for all settings.
+
+    As ``train``; ``teacher`` is a run folder or model file, ``student`` the network's name.
+    """
+    if "student" in settings:
+        settings["network"] = settings.pop("student")
+    return run(_settings(DistillSettings, dataset, config, settings))
+
+
+def _settings(kind: type[TrainSettings], dataset: str | None, config: Any, given: dict[str, Any]) -> TrainSettings:
+    recorded = read_config(config) if config is not None else {}
+    return make(kind, recorded | given | ({"dataset": dataset} if dataset is not None else {}))
+
+
+def run(settings: TrainSettings) -> Model:
+    """Train as the settings say, from the beginning or from the run folder's last checkpoint."""
+    last = _open_run_folder(settings)
+    training = open_dataset(settings.dataset, settings.root, "train")
+    patches = Patches(
+        training,
+        Normalisation(settings.low, settings.high),
+        settings.patch,
+        settings.seed,
+        settings.geometry,
+        settings.intensity,
+        settings.channels,
+    )
+    model = _new_model(settings, training[0], patches.median_size())
+    learner = Learner(model, settings, patches, _validation_images(settings, model), *_distiller(settings, model))
+    keeper = Keeper(settings, lambda: checkpoint.save(settings.out, model.network, model.config))
+    trainer = _trainer(settings, keeper)
+    _write_config(settings)
+    with _interruptible(keeper), _quiet():
+        trainer.fit(learner, ckpt_path=last, weights_only=True)
+    return load(settings.out, device=settings.device)
+
+
+def _open_run_folder(settings: TrainSettings) -> Path | None:
+    """Refuse a run folder that cannot be used; return the checkpoint to resume from, if there is one."""
+    recorded, last = settings.out / "config.yaml", settings.out / "checkpoints" / "last.ckpt"
+    if settings.resume:
+        if not recorded.exists():
+            raise UserError(f"nothing to resume in {settings.out}: no {recorded.name}; start without --resume")
+        before, now = read_config(recorded), plain(settings)
+        changed = [name for name in now if name not in FREE_TO_CHANGE and before.get(name) != now[name]]
+        if changed:
+            raise UserError(f"{settings.out} was run with another {', '.join(changed)}; resume with the same settings")
+        if last.exists() and not zipfile.is_zipfile(last):
+            raise UserError(f"{last} is cut short; copy it again, or start again with another --out")
+        return last if last.exists() else None
+    rank = getattr(rank_zero_only, "rank", 0)
+    if recorded.exists() and not rank:  # other ranks start when the first has made it
+        raise UserError(f"{settings.out} holds a run already; --resume continues it, another --out starts a new one")
+    return None
+
+
+@rank_zero_only
+def _write_config(settings: TrainSettings) -> None:
+    """Make the run folder."""
+    path = settings.out / "config.yaml"
+    text = yaml.safe_dump(plain(replace(settings, resume=False)), sort_keys=False)
+    with unwritable(path), replacing(path) as fresh:
+        fresh.write_text(text, encoding="utf-8")
+
+
+def _validation_images(settings: TrainSettings, model: Model) -> Sequence:
+    """Images to choose the best model by, each tried once: a bad one is told before training, not after hours."""
+    samples = open_dataset(settings.dataset, settings.root, "val")[: settings.validation_images]
+    labelled = 0
+    for sample in samples:
+        labelled += sample.labels is not None
+        try:
+            model.normalisation(model.channels_first(sample.image))
+        except UserError as error:
+            raise UserError(f"{sample.name}: {error}") from error
+    if not labelled:
+        came = f"{len(samples)} validation images of {settings.dataset} came, none with labels"
+        raise UserError(f"{came}; wanted at least one to choose the best model by; add labels")
+    return samples
+
+
+def _new_model(settings: TrainSettings, sample: Sample, median_size: float) -> Model:
+    """A model with fresh weights from the seed, or those of ``init``."""
+    in_channels = len(settings.channels) if settings.channels is not None else len(sample.image)
+    filters = tuple(settings.width * k for k in PYRAMID) if settings.width is not None else None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = create_network(settings.network, in_channels, settings.dim, filters)
+    complexity(network, (1, in_channels, *settings.patch))  # says what does not fit before anything is written
+    config = _config(settings, sample, in_channels, filters)
+    if settings.minimum_size is None:
+        config["segmentation"]["minimum_size"] = round(median_size * FRAGMENT)
+    if settings.init is not None:
+        before = load(settings.init, device="cpu")
+        try:
+            network.load_state_dict(before.network.state_dict())
+        except RuntimeError as error:
+            raise UserError(
+                f"{settings.init} holds the network {before.config['network']}; "
+                f"the settings ask for {config['network']}; make them agree"
+            ) from error
+    if network.ndim == 2:
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Model(network, config)
+
+
+def _config(
+    settings: TrainSettings, sample: Sample, in_channels: int, filters: tuple[int, ...] | None
+) -> dict[str, Any]:
+    """What a checkpoint tells about the model beside its weights."""
+    told = ("dataset", "seed", "steps", "batch", "patch", "method")
+    return {
+        "format": 1,
+        "network": {
+            "name": settings.network,
+            "in_channels": in_channels,
+            "dim": settings.dim,
+            "filters": list(filters) if filters is not None else None,
+        },
+        "normalisation": {"low": settings.low, "high": settings.high},
+        "offsets": [list(offset) for offset in OFFSETS_2D],
+        "voxel_size": list(sample.voxel_size) if sample.voxel_size is not None else None,
+        "channels": list(settings.channels) if settings.channels is not None else None,
+        "segmentation": {
+            "segmenter": "mutex",
+            "foreground": settings.foreground,
+            "minimum_size": settings.minimum_size,
+        },
+        "training": {name: value for name, value in plain(settings).items() if name in told},
+    }
+
+
+def _distiller(settings: TrainSettings, model: Model) -> tuple[GraphRelationLoss | None, torch.nn.Module | None]:
+    """The distillation loss with its memory bank, and the teacher's network; neither for training on labels alone."""
+    if not isinstance(settings, DistillSettings) or settings.method == "none":
+        return None, None
+    teacher = load(settings.teacher, device="cpu")
+    theirs, ours = ({**each.config["network"], **vars(each.normalisation)} for each in (teacher, model))
+    for name in ("in_channels", "dim", "low", "high"):
+        if theirs[name] != ours[name]:
+            came = f"the teacher {settings.teacher} has {name} {theirs[name]}, the student {ours[name]}"
+            raise UserError(f"{came}; wanted the same, for both see the same images")
+    complexity(teacher.network, (1, ours["in_channels"], *settings.patch))
+    memory = MemoryBank(settings.memory, settings.dim, settings.seed)
+    return GraphRelationLoss(OFFSETS_2D, memory, settings.contrast), teacher.network
+
+
+def _trainer(settings: TrainSettings, keeper: Keeper) -> lightning.Trainer:
+    kind = find_device(settings.device).type
+    try:
+        with _quiet():
+            return lightning.Trainer(
+                max_steps=settings.steps,
+                accelerator={"cuda": "gpu"}.get(kind, kind),
+                devices=settings.devices,
+                precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
+                callbacks=[Progress(keeper), keeper],
+                gradient_clip_val=settings.clip,
+                logger=False,
+                enable_checkpointing=False,
+                enable_model_summary=False,
+                use_distributed_sampler=False,
+                default_root_dir=settings.out,
+            )
+    except MisconfigurationException as error:
+        came = f"{settings.devices} devices of kind {kind} with {settings.precision} cannot be used"
+        raise UserError(f"{came} ({' '.join(str(error).split())}); choose others") from error
+
+
+class Progress(TQDMProgressBar):
+    """A bar over all steps with the unweighted loss terms, names shortened, and the last validation score."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        super().__init__(refresh_rate=5)
+        self.keeper = keeper
+
+    @property
+    def total_train_batches(self) -> int:
+        """Steps of the whole run."""
+        return self.trainer.max_steps
+
+    def get_metrics(self, trainer: lightning.Trainer, learner: Any) -> dict[str, int | str | float | dict[str, float]]:
+        """What stands behind the bar."""
+        shown = {name: float(term) for name, term in learner.terms.items()}
+        shown |= {name: score for name, score in self.keeper.scores.items() if name == self.keeper.settings.monitor}
+        return {_short(name): f"{value:.2g}" for name, value in shown.items()}
+
+
+def _short(name: str) -> str:
+    for long, short in SHORT.items():
+        name = name.replace(long, short)
+    return name
+
+
+@contextmanager
+def _interruptible(keeper: Keeper) -> Iterator[None]:
+    """The first Ctrl-C ends training after the current step, with a checkpoint; a second one ends it at once."""
+
+    def interrupt(*_: Any) -> None:
+        if keeper.interrupted:
+            raise Stopped(f"stopped at once; go on from the last checkpoint with: {keeper.command()}")
+        keeper.interrupted = True
+
+    if threading.current_thread() is not threading.main_thread():  # where Python has no signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's notices about hardware and advice about loaders from the user."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        logger.setLevel(level)
