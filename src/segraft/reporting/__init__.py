@@ -1,0 +1,222 @@
+"""Reports: one self-contained HTML page about a run, or about several runs side by side.
+
+Needs matplotlib and jinja2 (``pip install 'segraft[report]'``); the page itself needs nothing and fetches nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segraft.data import open_dataset
+from segraft.data.images import replacing, unwritable
+from segraft.errors import UserError
+from segraft.inference import load
+from segraft.metrics import SCORES
+from segraft.networks import complexity
+from segraft.types import Sample
+
+PAGE = "report.html"
+PICTURES = 3
+"""Samples that a page shows; more would make it heavy."""
+LOWER = ("dic", "voi", "voi_split", "voi_merge", "arand")
+"""Scores that are better when lower."""
+NEUTRAL = ("n_predicted", "n_true")
+COUNTED = ("dic", *NEUTRAL)
+CURVES = ("aji", "pq", "f1", "dice", "sbd", "dic", "voi", "arand")
+"""Validation scores that are drawn."""
+EXTENT = 512
+"""Size of the image whose multiply-adds the report of a run counts."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run wrote about itself: its settings and the lines of its metrics."""
+
+    settings: dict[str, Any]
+    history: list[dict[str, Any]]
+
+
+def available() -> bool:
+    """Whether what draws reports is installed."""
+    return all(find_spec(name) is not None for name in ("matplotlib", "jinja2"))
+
+
+def write_report(
+    out: Path,
+    runs: Mapping[str, Path],
+    samples: Sequence[Sample],
+    scores: Mapping[str, Mapping[str, float]],
+    costs: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    title: str = "Teacher and students",
+    scored: str = "the test images",
+    summary: Sequence[str] = (),
+) -> Path:
+    """Write ``report.html`` about several runs into the folder ``out`` and return its path.
+
+    Parameters
+    ----------
+    runs : run folders by the names that the page calls them; the teacher first, for its embedding decides the colours
+    samples : images to show, the first ``PICTURES`` of them, with their truth where it is known
+    scores : of each run, as ``segraft.metrics.summarise`` returns them
+    costs : by what is measured, then by run: text, as ``segraft.benchmarking.rows`` returns it
+    title, summary : what the page begins with
+    scored : what the scores were measured on
+
+    Raises
+    ------
+    UserError : a run folder is incomplete, the page cannot be written, or matplotlib or jinja2 is missing
+    """
+    if not available():
+        raise UserError("a report needs matplotlib and jinja2; one is missing; run: pip install 'segraft[report]'")
+    from segraft.reporting.pictures import LEGEND, picture
+
+    records = {name: read_record(path) for name, path in runs.items()}
+    models = {name: load(path, device="cpu") for name, path in runs.items()}
+    projections: dict[int, Any] = {}
+    text = _render(
+        title=title,
+        summary=summary,
+        scored=scored,
+        runs=list(runs),
+        scores=_score_rows(scores),
+        costs=costs or {},
+        legend=LEGEND,
+        pictures=[picture(sample, models, projections) for sample in samples[:PICTURES]],
+        curves=_curves(records),
+        settings=_settings_rows(records),
+    )
+    page = Path(out) / PAGE
+    with unwritable(page), replacing(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return page
+
+
+def write_run_report(run: Path) -> Path:
+    """Write ``report.html`` of one run into its folder and return its path.
+
+    Scores are those of the validation that chose the model. Pictures are of validation images, and left out where those
+    cannot be read any more.
+    """
+    run = Path(run)
+    record = read_record(run)
+    best = kept(record)
+    return write_report(
+        run,
+        {run.resolve().name: run},
+        _validation_samples(record),
+        {run.resolve().name: best["val"]} if best else {},
+        _sizes(run),
+        title=f"Run {run.resolve().name}",
+        scored=f"the validation images, with the model kept from step {best['step']}" if best else "",
+    )
+
+
+def read_record(run: Path) -> Record:
+    """Read what a run wrote about itself; ``UserError`` if the folder holds no run."""
+    try:
+        settings = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return Record(dict(settings), [json.loads(line) for line in lines])
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{run} is no complete run folder ({reason}); wanted config.yaml and metrics.jsonl; train again"
+        ) from error
+
+
+def kept(record: Record) -> dict[str, Any] | None:
+    """The line of the validation that the run's model comes from: the first best by the score that it monitors."""
+    monitor = record.settings.get("monitor", "aji")
+    sign = -1 if monitor in LOWER else 1
+    validations = [line for line in record.history if "val" in line]
+    return max(validations, key=lambda line: sign * line["val"][monitor], default=None)
+
+
+def _validation_samples(record: Record) -> Sequence[Sample]:
+    settings = record.settings
+    try:
+        samples = open_dataset(settings["dataset"], settings.get("root"), "val")
+        return [samples[index] for index in range(min(PICTURES, len(samples)))]
+    except UserError:
+        return []  # a report can do without pictures; the run it tells of may come from another machine
+
+
+def _sizes(run: Path) -> dict[str, dict[str, str]]:
+    """Parameters and multiply-adds of a run's network, as rows of the page."""
+    name, network = run.resolve().name, load(run, device="cpu").network
+    parameters, macs = complexity(network, (1, network.in_channels, EXTENT, EXTENT))
+    return {
+        "parameters": {name: f"{parameters:,}"},
+        f"multiply-adds ({EXTENT} × {EXTENT})": {name: f"{macs / 1e9:.3g} G"},
+    }
+
+
+def _score_rows(scores: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """One row per score that all runs have: its name, the direction that is better, and the value of each run."""
+    rows = []
+    for name in SCORES:
+        if not scores or not all(name in of_run for of_run in scores.values()):
+            continue
+        values = {run: of_run[name] for run, of_run in scores.items()}
+        best = (min if name in LOWER else max)(values.values())
+        cells = {
+            run: {
+                "text": f"{value:.1f}" if name in COUNTED else f"{value:.4f}",
+                "best": name not in NEUTRAL and len(values) > 1 and value == best,
+            }
+            for run, value in values.items()
+        }
+        rows.append({"name": name, "better": "" if name in NEUTRAL else "↓" if name in LOWER else "↑", "cells": cells})
+    return rows
+
+
+def _settings_rows(records: Mapping[str, Record]) -> list[dict[str, Any]]:
+    """One row per setting: its value in each run, and whether runs differ in it."""
+    names = dict.fromkeys(name for record in records.values() for name in record.settings)
+    rows = []
+    for name in names:
+        cells = {run: _plain(record.settings.get(name)) for run, record in records.items()}
+        rows.append({"name": name, "cells": cells, "differs": len(set(cells.values())) > 1})
+    return rows
+
+
+def _plain(value: Any) -> str:
+    """A setting as text."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) or "–"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value)) or "–"
+    return "–" if value is None else str(value)
+
+
+def _curves(records: Mapping[str, Record]) -> dict[str, str]:
+    """Figures of all loss terms and validation scores as data URIs; those without a value are left out."""
+    from segraft.reporting.curves import draw, score_curves, term_curves
+    from segraft.reporting.pictures import png_uri
+
+    histories = {run: record.history for run, record in records.items()}
+    terms, scores = term_curves(histories), score_curves(histories, CURVES)
+    figures = {}
+    if terms:
+        figures["Loss terms on training patches (unweighted; thin: as measured, thick: smoothed)"] = png_uri(
+            draw(terms, list(records), falling=True)
+        )
+    if scores:
+        figures["Scores on validation images"] = png_uri(draw(scores, list(records), falling=False))
+    return figures
+
+
+def _render(**values: Any) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    source = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(source).render(**values)
