@@ -1,0 +1,353 @@
+"""What a model costs: parameters, multiply-adds, memory, and the time from array to labels, stage by stage.
+
+Times are those of ``Model.predict``, taken by hooks around its network: what comes before is preparation, what comes
+after (affinities, segmentation) is post-processing.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from segraft import checkpoint
+from segraft.data import open_dataset
+from segraft.errors import UserError
+from segraft.inference import Model, find_device, load
+from segraft.networks import NETWORKS, complexity, create_network
+from segraft.types import Output
+
+SIZE = (520, 696)
+"""Images of BBBC039, in pixels."""
+NUCLEI = {"density": 0.2, "occlusion": 0.0}
+"""Generated images for the clock: about as full of nuclei as those of BBBC039."""
+STAGES = ("preparation", "network", "postprocessing")
+ALONE = "import sys; from segraft.benchmarking import predict_alone; predict_alone(*sys.argv[1:])"
+
+
+def benchmark(
+    subject: str | Path,
+    size: tuple[int, int] = SIZE,
+    *,
+    image: np.ndarray | None = None,
+    repeats: int = 5,
+    warmup: int = 1,
+    threads: int | None = None,
+    device: str = "auto",
+    memory: bool = True,
+) -> dict[str, Any]:
+    """Measure a run, a model file or a network by name.
+
+    A network by name has fresh weights. It runs all the same, but to time the post-processing its output is replaced by
+    the ideal one for the image: what it makes itself is noise, which takes longer to segment than any image.
+
+    Parameters
+    ----------
+    size : ``(y, x)`` of the generated image of nuclei to segment
+    image : an image to segment instead
+    repeats, warmup : predictions that are timed, and that are not
+    threads : of the CPU; all by default
+    memory : whether to measure it, too, which takes a second process and some seconds
+
+    Returns
+    -------
+    ``parameters``, ``macs``; seconds, medians over the repeats: ``preparation`` (normalisation), ``network``,
+    ``postprocessing`` and ``total``; ``memory`` in bytes (see ``peak_memory``; None if not measured); ``objects``
+    found; ``trained``, ``generated`` (the image), ``size``, ``threads``, ``device``.
+
+    Raises ``UserError`` when the subject is neither a model nor a network's name, or a number is out of range.
+    """
+    if repeats < 1 or warmup < 0 or min(size) < 1 or (threads is not None and threads < 1):
+        raise UserError(
+            f"size {size}, repeats {repeats}, warmup {warmup}, threads {threads} came; "
+            "wanted positive numbers, warmup may be 0"
+        )
+    model, trained = open_subject(subject, device)
+    given = image is not None
+    image = nuclei(size, model.network.in_channels) if image is None else image
+    with _threads(threads) as used:
+        runs = [_timed(model, image, trained) for _ in range(warmup + repeats)][warmup:]
+    space = image.shape[-2:]
+    padded = (-(-extent // model.network.stride) * model.network.stride for extent in space)
+    parameters, macs = complexity(model.network, (1, model.network.in_channels, *padded))
+    return {
+        "parameters": parameters,
+        "macs": macs,
+        **{stage: statistics.median(run[stage] for run in runs) for stage in (*STAGES, "total")},
+        "memory": peak_memory(subject, size, used, model.device) if memory else None,
+        "objects": runs[-1]["objects"],
+        "trained": trained,
+        "generated": not given,
+        "size": space,
+        "threads": used,
+        "device": str(model.device),
+    }
+
+
+def open_subject(subject: str | Path, device: str = "auto") -> tuple[Model, bool]:
+    """Return the model of a run folder or file and True, or a network by name with fresh weights and False."""
+    if Path(subject).exists():
+        return load(subject, device), True
+    if str(subject) not in NETWORKS:
+        raise UserError(
+            f"{subject} is neither a run folder, nor a model file, nor a network; known networks: {', '.join(NETWORKS)}"
+        )
+    network = create_network(str(subject)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(find_device(device))
+    return Model(network.eval().requires_grad_(False), {"network": {"name": str(subject)}}), False
+
+
+def nuclei(size: tuple[int, int], channels: int = 1) -> np.ndarray:
+    """A generated image of nuclei ``(channels, *size)`` uint16."""
+    return _scene(size)[0].repeat(channels, 0)
+
+
+@cache
+def _scene(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    sample = open_dataset("synthetic", None, "test", count=1, size=size, **NUCLEI)[0]
+    return sample.image, sample.labels
+
+
+class Clock:
+    """Hooks around a network that add up its seconds; ``ideal`` replaces its outputs, off the clock."""
+
+    def __init__(self, device: torch.device, ideal: Callable[[Output], Output] | None) -> None:
+        self.device, self.ideal = device, ideal
+        self.first: float | None = None
+        self.network = self.unmeasured = self._begin = 0.0
+
+    def before(self, network: torch.nn.Module, inputs: Any) -> None:
+        """Start; a forward pre-hook."""
+        self._begin = self.now()
+        self.first = self._begin if self.first is None else self.first
+
+    def after(self, network: torch.nn.Module, inputs: Any, output: Output) -> Output:
+        """Stop; a forward hook."""
+        end = self.now()
+        self.network += end - self._begin
+        output = output if self.ideal is None else self.ideal(output)
+        self.unmeasured += self.now() - end
+        return output
+
+    def now(self) -> float:
+        """Seconds, after the device has done what it was given."""
+        if self.device.type in ("cuda", "mps"):
+            getattr(torch, self.device.type).synchronize()
+        return time.perf_counter()
+
+
+def _timed(model: Model, image: np.ndarray, trained: bool) -> dict[str, Any]:
+    """Seconds of each stage of one prediction."""
+    clock = Clock(model.device, None if trained else ideal_output)
+    hooks = (
+        model.network.register_forward_pre_hook(clock.before),
+        model.network.register_forward_hook(clock.after),
+    )
+    try:
+        start = clock.now()
+        labels = model.predict(image)
+        end = clock.now()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert clock.first is not None  # predict runs the network at least once
+    preparation = clock.first - start
+    total = end - start - clock.unmeasured
+    postprocessing = total - preparation - clock.network
+    objects = int(labels.max())
+    return {"preparation": preparation, "network": clock.network, "postprocessing": postprocessing,
+            "total": total, "objects": objects}  # fmt: skip
+
+
+def ideal_output(output: Output) -> Output:
+    """What a perfect network would return for the generated image of this shape: a direction per instance, noise."""
+    batch, dim, height, width = output.embedding.shape
+    labels = torch.from_numpy(_scene((height, width))[1]).long()
+    random = torch.Generator().manual_seed(0)
+    directions = torch.randn(int(labels.max()) + 1, dim, generator=random)
+    embedding = directions[labels].permute(2, 0, 1) + 0.3 * torch.randn(dim, height, width, generator=random)
+    foreground = torch.where(labels > 0, 4.0, -4.0)[None]
+    return Output(
+        embedding.expand(batch, -1, -1, -1).to(output.embedding),
+        foreground.expand(batch, -1, -1, -1).to(output.foreground),
+    )
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[int]:
+    """Let torch use this many threads, and give the number it uses."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+def peak_memory(subject: str | Path, size: tuple[int, int], threads: int, device: torch.device) -> int | None:
+    """Most memory in bytes that a prediction needs; None where the system does not tell.
+
+    On the CPU that of a fresh process which loads the model, segments one image and ends, libraries and all: a
+    process that did other things before would hide or add to what the prediction takes. On CUDA, memory of the device.
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    arguments = [str(subject), *map(str, size), str(threads), str(device)]
+    child = subprocess.run(
+        [sys.executable, "-c", ALONE, *arguments], capture_output=True, text=True, check=False, env=environment
+    )
+    last = child.stdout.split()[-1:]
+    return int(last[0]) if child.returncode == 0 and last and last[0].isdigit() else None
+
+
+def predict_alone(subject: str, height: str, width: str, threads: str, device: str) -> None:
+    """Segment one image and print the peak memory of this process (or of its CUDA device) in bytes."""
+    torch.set_num_threads(int(threads))
+    model, trained = open_subject(subject, device)
+    _timed(model, nuclei((int(height), int(width)), model.network.in_channels), trained)
+    print(torch.cuda.max_memory_allocated() if model.device.type == "cuda" else _resident_peak())
+
+
+def _resident_peak() -> int | None:
+    """Highest resident memory of this process in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would tell, on Linux, the parent's if that is larger
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+
+
+def rows(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Text by what is measured, then by name; the first of ``results`` is what the others are compared with."""
+    reference = next(iter(results.values()))
+    size = "{} × {}".format(*reference["size"])
+    told: dict[str, tuple[str, Callable[[float], str]]] = {
+        "parameters": ("parameters", "{:,}".format),
+        f"multiply-adds ({size})": ("macs", lambda macs: f"{macs / 1e9:.3g} G"),
+        "preparation": ("preparation", _milliseconds),
+        "network": ("network", _milliseconds),
+        "post-processing": ("postprocessing", _milliseconds),
+        "array to labels": ("total", _milliseconds),
+        "peak memory": ("memory", lambda size: f"{size / 2**20:,.0f} MiB"),
+    }
+    return {
+        label: {name: _compared(result[key], reference[key], show) for name, result in results.items()}
+        for label, (key, show) in told.items()
+        if all(result[key] is not None for result in results.values())
+    }
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:,.1f} ms" if seconds < 1 else f"{seconds:,.2f} s"
+
+
+def _compared(value: float | int, reference: float | int, show: Callable[[float], str]) -> str:
+    """A value, with its ratio to that of the reference where they differ by 5 % or more."""
+    if not value or not reference or 0.95 < value / reference < 1.05:
+        return show(value)
+    ratio = f"1/{reference / value:.3g}" if value < reference else f"{value / reference:.3g} ×"
+    return f"{show(value)} ({ratio})"
+
+
+def table(results: Mapping[str, Mapping[str, Any]]) -> Table:
+    """The same for the terminal."""
+    shown = Table("", *results, title=None)
+    for label, cells in rows(results).items():
+        shown.add_row(label, *(cells[name] for name in results))
+    return shown
+
+
+def show(
+    subject: str | Path,
+    *,
+    against: str | Path | None = None,
+    size: tuple[int, int] = SIZE,
+    repeats: int = 5,
+    threads: int | None = None,
+    device: str = "auto",
+) -> dict[str, dict[str, Any]]:
+    """Measure what a model costs, print it as a table, and return what ``benchmark`` returned, by name.
+
+    Parameters
+    ----------
+    subject : run folder, model file, or name of a network (which then has fresh weights)
+    against : another one that it is compared with
+    size : height and width in pixels of the image to segment
+    repeats : predictions that are timed, after one that is not; the median counts
+    threads : of the CPU; all by default
+    device : auto, cpu, cuda or mps
+
+    Raises ``UserError`` as ``benchmark``.
+    """
+    subjects = [name for name in (against, subject) if name is not None]
+    results = {str(name): benchmark(name, size, repeats=repeats, threads=threads, device=device) for name in subjects}
+    console = Console()
+    console.print(table(results))
+    for line in notes(results):
+        console.print(line, highlight=False)
+    return results
+
+
+def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What a reader of the numbers must know."""
+    first = next(iter(results.values()))
+    untrained = [name for name, result in results.items() if not result["trained"]]
+    size = " × ".join(map(str, first["size"]))
+    image = "generated image of nuclei" if first["generated"] else "image"
+    lines = [f"Times are medians for one {image}, {size} pixels, on {first['device']} with {first['threads']} threads."]
+    lines += [
+        f"{name} finds {result['objects']} objects in it." for name, result in results.items() if result["trained"]
+    ]
+    if untrained:
+        lines.append(
+            f"Without training: {', '.join(untrained)}. Post-processing is timed on the output of an ideal network."
+        )
+    if len(results) > 1:
+        lines.append(f"In brackets: in proportion to {next(iter(results))}.")
+    return lines
+
+
+def describe(path: str | Path) -> str:
+    """Say what a model is, how it was trained and how it segments, as lines of text.
+
+    Parameters
+    ----------
+    path : run folder or model file
+
+    Raises ``UserError`` when there is no model.
+    """
+    model, file = load(path, device="cpu"), checkpoint.locate(path)
+    parameters, macs = complexity(model.network, (1, model.network.in_channels, 512, 512))
+    lines = {
+        "file": f"{file} ({file.stat().st_size / 1e6:.2f} MB)",
+        "parameters": f"{parameters:,}",
+        "multiply-adds": f"{macs / 1e9:.3g} G for 512 × 512 pixels",
+    }
+    for section, values in model.config.items():
+        lines[section.replace("_", " ")] = _told(values)
+    width = max(map(len, lines))
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in lines.items())
+
+
+def _told(value: Any) -> str:
+    """A part of a configuration as text."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_told(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return "(" + ", ".join(map(_told, value)) + ")"
+    return "–" if value is None else str(value)
