@@ -46,6 +46,12 @@ def real_data() -> Path:
     return root
 
 
+@pytest.fixture
+def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings of this test draw no report, which would take longer than they do."""
+    monkeypatch.setattr("segraft.reporting.available", lambda: False)
+
+
 def discs(seed: int, size: int = 64, count: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """A grey image of bright discs on noise and its labels, both ``(size, size)``; later discs lie on top."""
     rng = np.random.default_rng(seed)

@@ -33,7 +33,10 @@ from segraft.training import Progress, distill, train
 from segraft.types import Sample
 
 PROJECT = Path(__file__).parent.parent
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+    pytest.mark.usefixtures("without_reports"),
+]
 
 SMALL: dict[str, Any] = {
     "network": "resunet-tiny",

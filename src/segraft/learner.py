@@ -21,7 +21,6 @@ from segraft.losses import supervised, weighted_sum
 from segraft.losses.graph_relation import GraphRelationLoss
 from segraft.metrics import evaluate, summarise
 from segraft.settings import OPTIMIZERS, TrainSettings
-from segraft.types import Sample
 
 
 class Learner(lightning.LightningModule):

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import yaml
 
-from segraft import checkpoint
+from segraft import checkpoint, reporting
 from segraft.affinity import OFFSETS_2D
 from segraft.data import open_dataset
 from segraft.data.images import replacing, unwritable
@@ -93,6 +93,8 @@ def run(settings: TrainSettings) -> Model:
     _write_config(settings)
     with _interruptible(keeper), _quiet():
         trainer.fit(learner, ckpt_path=last, weights_only=True)
+    if trainer.is_global_zero and reporting.available():
+        reporting.write_run_report(settings.out)
     return load(settings.out, device=settings.device)
 
 
@@ -131,7 +133,7 @@ def _validation_images(settings: TrainSettings, model: Model) -> Sequence:
     for sample in samples:
         labelled += sample.labels is not None
         try:
-            model.normalisation(model.channels_first(sample.image))
+            model.normalisation(model.channels_first(sample.image, None))
         except UserError as error:
             raise UserError(f"{sample.name}: {error}") from error
     if not labelled:

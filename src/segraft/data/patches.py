@@ -29,6 +29,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
 
     Parameters
     ----------
+    samples : the ``Sample``s of a data set
     normalisation : maps an image ``(C, *space)`` as stored to float32 of the same shape
     patch : shape in pixels, ``(y, x)`` or ``(z, y, x)``
     geometry, intensity : names of `segraft.data.augment.GEOMETRY` and `INTENSITY`
@@ -41,7 +42,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(
         self,
-        samples: Sequence[Sample],
+        samples: Sequence,
         normalisation: Normalise,
         patch: Sequence[int],
         seed: int,

@@ -1,0 +1,173 @@
+"""The command line: each verb is a function that a Python user calls, with its parameters as options."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_type_hints
+
+from cyclopts import App, CycloptsError, Parameter
+
+from segraft.errors import UserError
+from segraft.settings import DistillSettings, TrainSettings
+
+Verb = Callable[..., Any]
+HELP = {
+    "config": "Recorded run, or its config.yaml, to repeat; other options change it.",
+    "weights": "Weight of a loss term in place of the default: --weights.TERM VALUE.",
+}
+"""Words for the command line alone."""
+
+
+app = App(
+    name="segraft",
+    help="Distil a heavy instance-segmentation network into a tiny one.",
+    help_format="plaintext",
+    default_parameter=Parameter(consume_multiple=True, negative_iterable=(), negative_bool=()),
+)
+
+VERBS = {
+    "predict": ("segraft.prediction:predict", "Segment images with a trained model: files, folders, globs, data sets."),
+    "evaluate": ("segraft.evaluation:evaluate_files", "Score label images against the truth."),
+    "benchmark": ("segraft.benchmarking:show", "Measure parameters, multiply-adds, time and memory of a model."),
+    "info": ("segraft.benchmarking:describe", "Say what a model is and how it was trained."),
+    "demo": ("segraft.experiments:demo", "Tell the whole story on generated images: teacher, students, report."),
+}
+"""The function behind each verb, imported when the verb is called: ``segraft --help`` does not wait for PyTorch."""
+for _name, (_, _help) in VERBS.items():
+    app.command(f"{__name__}:{_name}", name=_name, help=_help)
+
+
+def __getattr__(name: str) -> Verb:
+    """Import the function behind a verb, with its docstring's words on each parameter as help."""
+    if name not in VERBS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, function = VERBS[name][0].partition(":")
+    verb = getattr(import_module(module), function)
+    hints, words = get_type_hints(verb), inspect.getdoc(verb) or ""
+    helps = {
+        name: " ".join(text.replace("``", "").split())
+        for names, text in re.findall(r"^(\w+(?:, \w+)*) : (.+(?:\n    .+)*)", words, re.MULTILINE)
+        for name in names.split(", ")
+    }
+    options = [
+        _option(item.name, item.kind, item.default, _typed(hints[item.name]), helps.get(item.name, ""))
+        for item in inspect.signature(verb).parameters.values()
+    ]
+    return _with_options(options)(lambda *args, **given: verb(*args, **given))
+
+
+def _typed(hint: Any) -> Any:
+    """A type as the help shows it: paths alone where Python users may give text, too."""
+    parts = get_args(hint)
+    if str in parts and Path in parts:
+        return Union[tuple(part for part in parts if part is not str)]  # noqa: UP007 made of a tuple
+    return Sequence[Path] if hint == Sequence[str | Path] else hint
+
+
+def _option(name: str, kind: Any, default: Any, hint: Any, text: str) -> inspect.Parameter:
+    """One parameter of a verb with its help; defaults that say nothing are not shown."""
+    shown: Any = not any(default is nothing for nothing in (None, False, (), inspect.Parameter.empty))
+    if isinstance(default, tuple) and default:
+        shown = lambda values: " ".join(map(str, values))  # noqa: E731 as it would be typed
+    return inspect.Parameter(
+        name, kind, default=default, annotation=Annotated[hint, Parameter(help=text, show_default=shown)]
+    )
+
+
+def _with_options(options: Sequence[inspect.Parameter]) -> Callable[[Verb], Verb]:
+    """Give a function these parameters. Only those that the user gives reach it."""
+
+    def decorate(verb: Verb) -> Verb:
+        verb.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+        verb.__annotations__ = {option.name: option.annotation for option in options}
+        return verb
+
+    return decorate
+
+
+def _documented(kind: type) -> dict[str, str]:
+    """The text below each field of a settings class and its bases."""
+    documents: dict[str, str] = {}
+    for owner in reversed(kind.__mro__[:-1]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]
+        for item, text in pairwise(body):
+            if isinstance(item, ast.AnnAssign) and isinstance(text, ast.Expr):
+                documents[item.target.id] = ast.literal_eval(text.value)  # type: ignore[union-attr]
+    return documents
+
+
+def _settings(kind: type[TrainSettings], **renamed: str) -> Callable[[Verb], Verb]:
+    """Give a verb one option for every setting, by name; the data set may come first without its name."""
+    documents, hints = _documented(kind) | HELP, get_type_hints(kind) | {"config": Path | None}
+    defaults: dict[str, Any] = {"dataset": None, "config": None}
+    defaults |= {item.name: None if item.default is MISSING else item.default for item in fields(kind)}
+    options = []
+    for name, default in defaults.items():
+        place = inspect.Parameter.POSITIONAL_OR_KEYWORD if name == "dataset" else inspect.Parameter.KEYWORD_ONLY
+        options.append(_option(renamed.get(name, name), place, default, hints[name], documents[name]))
+    return _with_options(options)
+
+
+@app.command
+@_settings(TrainSettings)
+def train(*args: Any, **given: Any) -> None:
+    """Train a teacher, or a student without one."""
+    from segraft.training import train
+
+    train(*args, **given)
+
+
+@app.command
+@_settings(DistillSettings, network="student")
+def distill(*args: Any, **given: Any) -> None:
+    """Train a student on labels and on a teacher."""
+    from segraft.training import distill
+
+    distill(*args, **given)
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 some inputs failed, 2 a mistake, 130 stopped by Ctrl-C."""
+    try:
+        code = _call(sys.argv[1:] if tokens is None else list(tokens))
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        return _answer(str(error), error.code)
+    except CycloptsError as error:
+        return _answer(f"{' '.join(str(error).split())} See segraft --help.", 2)
+    except KeyboardInterrupt:
+        return _answer("stopped", 130)
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _answer(" ".join(str(error).split()), 2)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not re.search("out of memory|allocate memory", str(error)):
+            raise
+        return _answer("out of memory; train with a smaller --batch or --patch, predict with a smaller --tile", 2)
+
+
+def _call(tokens: list[str]) -> int:
+    """Parse and run one command; text that it returns is printed, a number is the exit code."""
+    verb, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
+    result = verb(*bound.args, **bound.kwargs)
+    if isinstance(result, str):
+        print(result)
+    return result if isinstance(result, int) else 0
+
+
+def _answer(text: str, code: int) -> int:
+    print(f"segraft: {text}", file=sys.stderr)
+    return code
