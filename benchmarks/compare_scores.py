@@ -3,7 +3,7 @@
     python benchmarks/compare_scores.py --first alone-*.json --second distilled-*.json
 
 Each set holds one file per seed, over the same images. Per image, scores are averaged over the seeds; the images are
-then drawn with replacement. Prints mean and spread over seeds of each set, and mean and 95 % interval of the difference.
+then drawn with replacement. Prints mean and spread over seeds of each set, and the 95 % interval of the difference.
 """
 
 from __future__ import annotations

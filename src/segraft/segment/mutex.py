@@ -25,7 +25,8 @@ def mutex_watershed(
     The nearest offsets, the first one per axis, attract by their affinity; all others repel by 1 − affinity, on
     a grid of ``strides`` pixels (default ``STRIDES``). ``foreground`` (boolean) confines the segments. Those of
     fewer than ``minimum_size`` pixels join the larger ones that they touch, or vanish. Returns consecutive
-    ``uint32`` labels, 0 background. Raises ``UserError`` for NaN, for shapes that do not fit and when no offset is left to repel.
+    ``uint32`` labels, 0 background.
+    Raises ``UserError`` for NaN, for shapes that do not fit and when no offset is left to repel.
     """
     from bioimage_cpp import segmentation  # compiled, not needed to import segraft
 
