@@ -86,7 +86,7 @@ def test_imports_come_from_lower_floors(path: Path) -> None:
     own = room(path)
     if own == "__init__":
         return  # the front door opens to every room
-    assert own in LEVEL, f"{own!r} stands on no floor; DESIGN and FLOORS say where rooms are"
+    assert own in LEVEL, f"{own!r} stands on no floor; FLOORS says where rooms are"
     for line, other in imported_rooms(path):
         if other == own:
             continue

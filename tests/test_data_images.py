@@ -125,6 +125,13 @@ def test_a_named_channel_axis_comes_first(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "s.tif"), stack.transpose(1, 0, 2, 3))
 
 
+def test_a_jpg_is_no_label_image(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "a.jpg")
+    assert read_image(tmp_path / "a.jpg").shape == (9, 9)
+    with pytest.raises(UserError, match="tif or png"):
+        read_labels(tmp_path / "a.jpg")
+
+
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.jpg", "a.h5"])
 @pytest.mark.parametrize("kept", [0.0, 0.02, 0.5, 0.9])
 def test_files_cut_short_are_named(tmp_path: Path, name: str, kept: float) -> None:

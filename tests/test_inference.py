@@ -200,6 +200,7 @@ def test_a_colour_model_says_how_to_use_a_grey_image() -> None:
 def test_a_narrow_image_with_its_channel_first_keeps_its_axes(oracle: Model) -> None:
     image, truth = squares()
     assert same_partition(oracle.predict(image[None, :, 1:4]), truth[:, 1:4])
+    assert oracle.predict(image[None, :, 1:2]).shape == (len(image), 1)
 
 
 @pytest.mark.parametrize("value", [0, 7, 65535])

@@ -52,7 +52,7 @@ SMALL: dict[str, Any] = {
     "geometry": ("flip",),
     "intensity": ("noise",),
 }
-FILES = {"config.yaml", "metrics.jsonl", "model.safetensors", "checkpoints"}
+FILES = {"config.yaml", "metrics.jsonl", "model.safetensors", "report.html", "checkpoints"}
 
 
 def squares(count: int, channels: int = 1, empty: bool = False, labelled: bool = True) -> tuple[Sample, ...]:

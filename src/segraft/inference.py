@@ -105,12 +105,13 @@ class Model:
         Parameters
         ----------
         foreground : probability above which a pixel is part of an object; by default that of the configuration
-        minimum_size : objects of fewer pixels of this image become background; by default the configuration's number,
-            in pixels of the training images
-        tile : side in pixels of the parts that are computed at once, to bound memory; by default none for images up to
-            2048², else 1024. The labels are those of the whole image, up to their numbers.
+        minimum_size : segments of fewer pixels of this image join a larger one that they touch, or vanish; by default
+            the configuration's number, in pixels of the training images
+        tile : side in pixels of the parts that the network computes at once, to bound its memory; by default none for
+            images up to 2048², else 1024. The labels are those of the whole image, up to their numbers. Affinities and
+            segmentation are of the whole image and take about 200 bytes per pixel.
         scale : factor, one or per axis, that brings the image to the pixel size of the training images
-        voxel_size : the image's pixel size, in the unit of the training images' (nm), in place of ``scale``
+        voxel_size : the image's pixel size in nm, one or per axis, in place of ``scale``
         channels : indices of the channels to use
         true_foreground : boolean ``(*space)``, in place of the learnt foreground
 
@@ -204,7 +205,7 @@ class Model:
         if not image.size:
             raise UserError(f"an image came with shape {shape}; wanted at least one pixel; export it again")
         channels = channels if channels is not None else self.config.get("channels")
-        first = len(shape) == self.network.ndim + 1 and shape[0] == wanted != shape[-1]
+        first = len(shape) == self.network.ndim + 1 and shape[0] == wanted and (wanted == 1 or shape[-1] != wanted)
         if channels is not None or not first:
             image = to_channels_first(image, self.network.ndim, channels)
         if len(image) != wanted:

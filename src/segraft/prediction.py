@@ -60,11 +60,11 @@ def predict(
     outlines : also write the outlines as GeoJSON in pixel coordinates, for QuPath
     skip_existing : leave images alone whose results are there
     foreground : probability above which a pixel belongs to an object, or truth: where the data set's labels do
-    minimum_size : objects of fewer pixels become background
+    minimum_size : segments of fewer pixels join a larger one that they touch, or vanish
     scale : factor, or one per axis, that brings the images to the pixel size of the training images
     voxel_size : pixel size of the images per axis, in nm, in place of the scale
     channels : indices of the image channels to use
-    tile : side of the parts that are computed at once, in pixels; smaller needs less memory
+    tile : side of the parts that the network computes at once, in pixels; smaller needs less memory
     device : auto, cpu, cuda, cuda:1 or mps
 
     Raises

@@ -91,9 +91,9 @@ class TrainSettings:
     high: float = 99.8
     """Percentile of each image that becomes 1."""
     foreground: float = 0.5
-    """Probability from which a pixel belongs to an object."""
+    """Probability above which a pixel belongs to an object."""
     minimum_size: int | None = None
-    """Smallest object in pixels; by default a twentieth of the median object's size in the training images."""
+    """Smaller segments join a touching larger one, or vanish; by default 5 % of the median training object."""
     validate_every: int = 250
     """Steps between validations and checkpoints."""
     validation_images: int | None = None

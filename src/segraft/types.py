@@ -29,7 +29,10 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True)
 class Sample:
-    """One image as stored, ``(C, *space)``, with its label image ``(*space)`` where there is one."""
+    """One image as stored, ``(C, *space)``, with its label image ``(*space)`` where there is one.
+
+    ``voxel_size`` is in nm per axis of ``*space``, None where it is not known.
+    """
 
     image: np.ndarray
     labels: np.ndarray | None

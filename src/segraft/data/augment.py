@@ -17,9 +17,7 @@ from scipy.interpolate import BSpline
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from segraft.errors import choose
-
-UNKNOWN = -1
-"""The label of pixels that lie outside the image."""
+from segraft.labels import UNKNOWN
 
 WARP_CHANCE = 0.3
 INTENSITY_CHANCE = 0.5

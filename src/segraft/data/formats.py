@@ -66,6 +66,10 @@ def read_picture(path: Path, key: str | None, labels: bool) -> np.ndarray:
     """Read a png or jpg; a palette gives its colours for an image and its index for labels."""
     from PIL import Image
 
+    if labels and path.suffix.lower() != ".png":
+        raise UserError(
+            f"{path} came as labels; jpg alters numbers when it compresses; save label images as tif or png"
+        )
     data = path.read_bytes()
     if data[:8] == b"\x89PNG\r\n\x1a\n" and data[24:25] == b"\x10" and data[25:26] in b"\x02\x06":
         import imagecodecs

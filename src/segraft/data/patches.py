@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from segraft.data.augment import UNKNOWN, apply_geometry, apply_intensity, check_names, draw_geometry
+from segraft.data.augment import apply_geometry, apply_intensity, check_names, draw_geometry
 from segraft.errors import UserError
+from segraft.labels import UNKNOWN
 from segraft.types import Sample
 
 Normalise = Callable[[np.ndarray], np.ndarray]

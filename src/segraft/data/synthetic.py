@@ -47,7 +47,7 @@ def synthetic(
     density: float = 0.5,
     occlusion: float = 0.3,
     seed: int = 0,
-) -> Sequence[Sample]:
+) -> LazySamples:
     """Generated cells: images ``(1, y, x)`` uint16 and labels ``(y, x)`` int32, made when they are asked for.
 
     Image i depends on ``(seed, split, i)`` and the settings only; no two splits share an image.

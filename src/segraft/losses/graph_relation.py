@@ -95,6 +95,14 @@ class GraphRelationLoss(nn.Module):
 
     In training mode the teacher's batch is pushed to ``memory`` first, then ``contrast`` remembered images are drawn
     once for the whole batch. No gradient reaches the teacher.
+
+    Parameters
+    ----------
+    offsets : displacements of the affinities, of as many numbers as the images have axes
+    memory : bank whose ``dim`` is that of the embeddings
+    contrast : L, remembered images to compare with in each step
+    background : changes nothing: background is no instance, and affinities are compared with the teacher's, not with
+        labels. Taken, and kept as an attribute, so that all losses are made with the same arguments.
     """
 
     def __init__(self, offsets: Offsets, memory: MemoryBank, contrast: int = 12, background: str = "object") -> None:
