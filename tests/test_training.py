@@ -301,6 +301,17 @@ def test_what_the_last_checkpoint_holds(runs: dict[str, Path]) -> None:
     assert (runs["distill"] / "checkpoints" / "last.ckpt").stat().st_size < 3e6
 
 
+def test_a_run_survives_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(out: Path) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("segraft.reporting.write_run_report", fails)
+    training._report(tmp_path)
+    assert capsys.readouterr().err == f"the report of {tmp_path} could not be drawn: no space left\n"
+
+
 def test_what_a_run_leaves_behind(runs: dict[str, Path]) -> None:
     for run in runs.values():
         files = {path.name for path in run.iterdir()}

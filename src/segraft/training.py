@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 import warnings
 import zipfile
@@ -94,8 +95,16 @@ def run(settings: TrainSettings) -> Model:
     with _interruptible(keeper), _quiet():
         trainer.fit(learner, ckpt_path=last, weights_only=True)
     if trainer.is_global_zero and reporting.available():
-        reporting.write_run_report(settings.out)
+        _report(settings.out)
     return load(settings.out, device=settings.device)
+
+
+def _report(out: Path) -> None:
+    """Draw the run's report; a training that is done does not fail for want of a picture."""
+    try:
+        reporting.write_run_report(out)
+    except Exception as error:
+        print(f"the report of {out} could not be drawn: {' '.join(str(error).split())}", file=sys.stderr)
 
 
 def _open_run_folder(settings: TrainSettings) -> Path | None:
