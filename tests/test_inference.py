@@ -259,7 +259,7 @@ def test_affinities_are_those_of_the_embedding() -> None:
         np.testing.assert_allclose(affinities[3, :, :-9], (vectors[:, :, :-9] * vectors[:, :, 9:]).sum(0), atol=1e-5)
 
 
-def test_memory_is_bounded_by_the_tile() -> None:
+def test_the_network_never_sees_more_than_a_tile() -> None:
     network = lively()
     seen: list[tuple[int, ...]] = []
     network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[2:]))
