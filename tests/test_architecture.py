@@ -26,7 +26,7 @@ FLOORS = (
     ("embedding",),
     ("affinity", "instances", "networks", "data", "segment", "metrics"),
     ("memory",),
-    ("losses", "checkpoint", "objects", "evaluation"),
+    ("losses", "checkpoint", "objects", "evaluation", "tiling"),
     ("inference",),
     ("reporting", "prediction", "blockwise", "packaging", "benchmarking"),
     ("settings", "recipes"),

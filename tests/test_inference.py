@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+import errno
 import itertools
 import math
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -21,8 +26,9 @@ import segraft
 from segraft import checkpoint
 from segraft.affinity import OFFSETS_2D
 from segraft.errors import UserError
-from segraft.inference import Model, find_device, tiles
+from segraft.inference import Model, find_device
 from segraft.networks import create_network, resunet
+from segraft.tiling import tiles
 from segraft.types import Output
 
 CONFIG = {"network": {"name": "resunet", "in_channels": 1, "dim": 4, "filters": [2, 4, 8]}}
@@ -266,6 +272,41 @@ def test_the_network_never_sees_more_than_a_tile() -> None:
     Model(network, {}).affinities(np.zeros((40, 700)), tile=64)
     assert len(seen) == 11
     assert max(max(shape) for shape in seen) <= 64 + 2 * network.halo + 32
+
+
+PEAK = """
+import resource, sys
+import numpy as np
+from segraft.inference import Model
+from test_inference import Brightness
+
+cell = np.pad(np.ones((8, 8), np.uint8), (0, 2))
+image = np.kron(np.random.default_rng(0).integers(30, 255, (int(sys.argv[1]) // 10,) * 2).astype(np.uint8), cell)
+Model(Brightness(), {}).predict(image, tile=256)
+kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(kilobytes if sys.platform == "darwin" else 1024 * kilobytes)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell a process's peak memory in this way")
+def test_memory_is_bounded_by_the_tile() -> None:
+    """Beyond what a tile takes, a pixel takes its own few bytes (image, labels, foreground), not its affinities'."""
+    paths = os.pathsep.join([str(Path(segraft.__file__).parents[1]), str(Path(__file__).parent)])
+    peaks = [
+        int(subprocess.check_output([sys.executable, "-c", PEAK, str(side)], env={**os.environ, "PYTHONPATH": paths}))
+        for side in (800, 2000)
+    ]
+    affinities = 4 * len(OFFSETS_2D)
+    assert (peaks[1] - peaks[0]) / (2000**2 - 800**2) < affinities
+
+
+def test_no_room_for_the_temporary_file(oracle: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(h5py.Dataset, "__setitem__", full)
+    with pytest.raises(UserError, match=r"No space left on device.*make room"):
+        oracle.predict(squares()[0], tile=16)
 
 
 def test_large_images_are_cut_by_themselves(oracle: Model) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ from scipy import ndimage
 from segraft.affinity import OFFSETS_2D, OFFSETS_3D, OFFSETS_3D_LONG, label_affinities
 from segraft.errors import UserError
 from segraft.metrics import evaluate
-from segraft.segment import SEGMENTERS, mutex_watershed
+from segraft.segment import SEGMENTERS, mutex, mutex_watershed
 from segraft.segment.mutex import absorb_small
 
 
@@ -84,6 +85,29 @@ def test_the_algorithm_edge_by_edge_agrees(seed, flat):
     foreground = rng.random(space) < 0.8
     expected = kruskal_with_mutexes(affinities, offsets, foreground, strides)
     assert same_partition(mutex_watershed(affinities, offsets, foreground, strides=strides), expected)
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10_000), block=st.sampled_from([1, 7, 40]), minimum_size=st.integers(0, 12))
+def test_blocks_change_nothing(seed, block, minimum_size):
+    rng = np.random.default_rng(seed)
+    affinities = rng.random((10, 60, 70), np.float32)
+    foreground = ndimage.gaussian_filter(rng.random((60, 70)), 2) > 0.5
+    whole = mutex_watershed(affinities, OFFSETS_2D, foreground, minimum_size=minimum_size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mutex, "BLOCK", block)
+        parts = mutex_watershed(affinities, OFFSETS_2D, foreground, minimum_size=minimum_size)
+    assert whole.max() > 5
+    assert same_partition(parts, whole)
+
+
+def test_stored_affinities_are_read_in_parts(tmp_path):
+    cells = disks((90, 90), 20)
+    affinities = affinities_of(cells, OFFSETS_2D, noise=0.1)
+    with h5py.File(tmp_path / "affinities.h5", "w") as file:
+        stored = file.create_dataset("affinities", data=affinities)
+        labels = mutex_watershed(stored, OFFSETS_2D, cells > 0)
+    np.testing.assert_array_equal(labels, mutex_watershed(affinities, OFFSETS_2D, cells > 0))
 
 
 def test_noisy_affinities_give_the_true_cells():

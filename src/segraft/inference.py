@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,15 +18,13 @@ from segraft.data.normalise import Normalisation
 from segraft.errors import UserError, choose
 from segraft.labels import consecutive
 from segraft.segment import SEGMENTERS
-from segraft.types import Offsets
+from segraft.tiling import Space, Tile, crop, scratch, tiles, within
+from segraft.types import Offsets, Stored
 
 TILE = 1024**2
 """Pixels of the core of an automatic tile; images of more than four times as many are cut into tiles."""
 LARGEST_SCALE = 50
 """Scales beyond this (or below its inverse) are taken for a mistaken unit."""
-
-Space = tuple[int, ...]
-Region = tuple[slice, ...]
 
 
 def load(path: str | Path, device: str = "auto") -> Model:
@@ -53,17 +51,6 @@ def find_device(name: str = "auto") -> torch.device:
     if not known.get(kind) or (index and (not index.isdigit() or (cuda and int(index) >= torch.cuda.device_count()))):
         raise UserError(f"there is no device {name!r} here; wanted auto or one of: {here}; choose another")
     return torch.device(name)
-
-
-class Tile(NamedTuple):
-    """A part of an image to compute at once, as slices per axis of the padded image, each inside the next."""
-
-    core: Region
-    """Pixels whose results are kept."""
-    context: Region
-    """The core and the partners that the offsets lead to, inside the image."""
-    window: Region
-    """What the network has to see: the context and all that influences it, aligned to the network's stride."""
 
 
 class Model:
@@ -108,8 +95,8 @@ class Model:
         minimum_size : segments of fewer pixels of this image join a larger one that they touch, or vanish; by default
             the configuration's number, in pixels of the training images
         tile : side in pixels of the parts that the network computes at once, to bound its memory; by default none for
-            images up to 2048², else 1024. The labels are those of the whole image, up to their numbers. Affinities and
-            segmentation are of the whole image and take about 200 bytes per pixel.
+            images up to 2048², else 1024. The labels are those of the whole image, up to their numbers. Affinities are
+            kept in a temporary file and segmented by connected pieces of the foreground.
         scale : factor, one or per axis, that brings the image to the pixel size of the training images
         voxel_size : the image's pixel size in nm, one or per axis, in place of ``scale``
         channels : indices of the channels to use
@@ -130,12 +117,16 @@ class Model:
             )
         factors = self._scale(scale, voxel_size)
         target = tuple(max(1, round(size * factor)) for size, factor in zip(space, factors, strict=True))
-        affinities, probability = self._affinities(self.normalisation(_resize(stored, target)), tile)
-        inside = probability > threshold if true_foreground is None else _nearest(_mask(true_foreground, space), target)
         if minimum_size is not None:
             smallest = round(smallest * math.prod(target) / math.prod(space))
         segment = choose("segmenter", settings.get("segmenter", "mutex"), SEGMENTERS)
-        labels = segment(affinities, self.offsets, inside, minimum_size=smallest)
+        normalised, tile = self.normalisation(_resize(stored, target)), _tile(tile, target)
+        with scratch((len(self.offsets), *target), stored=tile is not None) as affinities:
+            probability = self._affinities(normalised, tile, affinities)
+            inside = (
+                probability > threshold if true_foreground is None else _nearest(_mask(true_foreground, space), target)
+            )
+            labels = segment(affinities, self.offsets, inside, minimum_size=smallest)
         return labels if target == space else self._back(labels, space, true_foreground)
 
     def embed(
@@ -145,7 +136,7 @@ class Model:
         normalised = self.normalisation(self.channels_first(image, channels))
         space = normalised.shape[1:]
         embedding, probability = np.empty((self.network.dim, *space), np.float32), np.empty(space, np.float32)
-        for part, vectors, logits in self._run(normalised, tile, ()):
+        for part, vectors, logits in self._run(normalised, _tile(tile, space), ()):
             embedding[:, *part.core] = vectors[0].cpu().numpy()
             probability[part.core] = logits.sigmoid().cpu().numpy()
         return embedding, probability
@@ -154,31 +145,29 @@ class Model:
         self, image: np.ndarray, *, tile: int | None = None, channels: Sequence[int] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return affinities ``(N, *space)``, in [-1, 1], and the foreground probability ``(*space)``, float32."""
-        return self._affinities(self.normalisation(self.channels_first(image, channels)), tile)
-
-    def _affinities(self, normalised: np.ndarray, tile: int | None) -> tuple[np.ndarray, np.ndarray]:
-        """Affinities and foreground of a normalised image ``(C, *space)``, tile by tile."""
+        normalised = self.normalisation(self.channels_first(image, channels))
         space = normalised.shape[1:]
-        affinities, probability = np.empty((len(self.offsets), *space), np.float32), np.empty(space, np.float32)
+        affinities = np.empty((len(self.offsets), *space), np.float32)
+        return affinities, self._affinities(normalised, _tile(tile, space), affinities)
+
+    def _affinities(self, normalised: np.ndarray, tile: int | None, into: Stored) -> np.ndarray:
+        """Write the affinities of a normalised image ``(C, *space)`` tile by tile; return the foreground."""
+        probability = np.empty(normalised.shape[1:], np.float32)
         for part, vectors, logits in self._run(normalised, tile, self.offsets):
-            core = _inside(part.core, part.context)
-            affinities[:, *part.core] = embedding_affinities(vectors, self.offsets)[0][:, *core].cpu().numpy()
+            core = within(part.core, part.context)
+            into[:, *part.core] = embedding_affinities(vectors, self.offsets)[0][:, *core].cpu().numpy()
             probability[part.core] = logits.sigmoid().cpu().numpy()
-        return affinities, probability
+        if np.isnan(probability.max()):
+            raise UserError("the network's output is NaN; wanted numbers; its weights are damaged: train again")
+        return probability
 
     def _run(self, normalised: np.ndarray, tile: int | None, offsets: Offsets) -> Iterator[tuple[Tile, Tensor, Tensor]]:
         """Yield each tile, its embedding ``(1, D, *context)`` and foreground logits ``(*core)``, on the device."""
         space = normalised.shape[1:]
-        if tile is not None and tile < 1:
-            raise UserError(f"tile came as {tile}; wanted a positive number of pixels, 512 for example")
-        if tile is None and math.prod(space) > 4 * TILE:
-            tile = round(TILE ** (1 / len(space)))
         strides = _per_axis(self.network.stride, len(space))
-        after = [(0, -size % stride) for size, stride in zip(space, strides, strict=True)]
-        padded = np.pad(normalised, [(0, 0), *after], mode="reflect")
         for part in tiles(space, tile, strides, self.network.halo, offsets):
-            embedding, foreground = self._forward(padded[:, *part.window])
-            context, core = _inside(part.context, part.window), _inside(part.core, part.window)
+            embedding, foreground = self._forward(crop(normalised, part.window))
+            context, core = within(part.context, part.window), within(part.core, part.window)
             yield part, embedding[:, :, *context], foreground[0, 0][core]
 
     @torch.inference_mode()
@@ -245,40 +234,12 @@ class Model:
         return consecutive(labels)
 
 
-def tiles(space: Space, tile: int | None, strides: Space, halo: int, offsets: Offsets = ()) -> Iterator[Tile]:
-    """Cut an image, padded at its end to multiples of ``strides``, into tiles that give the results of the whole image.
-
-    Cores are equal, at most ``tile`` wide (rounded up to a multiple of the stride; one core for None) and begin at
-    multiples of the stride; so do windows, which end there too, so that pooling meets the same pixels.
-    """
-    axes = []
-    for axis, (size, stride) in enumerate(zip(space, strides, strict=True)):
-        reach = [offset[axis] for offset in offsets] or [0]
-        before, after = max(0, -min(reach)), max(0, *reach)
-        padded = _up(size, stride)
-        width = padded if tile is None else _up(math.ceil(size / math.ceil(size / _up(tile, stride))), stride)
-        parts = []
-        for start in range(0, size, width):
-            core = slice(start, min(start + width, size))
-            context = slice(max(0, core.start - before), min(size, core.stop + after))
-            window = slice(
-                max(0, (context.start - halo) // stride * stride), min(padded, _up(context.stop + halo, stride))
-            )
-            parts.append((core, context, window))
-        axes.append(parts)
-    for index in np.ndindex(*map(len, axes)):
-        chosen = [parts[k] for parts, k in zip(axes, index, strict=True)]
-        yield Tile(*zip(*chosen, strict=True))
-
-
-def _up(size: int, multiple: int) -> int:
-    """Round up to a multiple."""
-    return math.ceil(size / multiple) * multiple
-
-
-def _inside(region: Region, frame: Region) -> Region:
-    """Slices of a region counted from the start of the frame around it."""
-    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(region, frame, strict=True))
+def _tile(tile: int | None, space: Space) -> int | None:
+    """Side of the tiles: as wanted, or None for images that the network computes at once."""
+    if tile is not None and tile < 1:
+        raise UserError(f"tile came as {tile}; wanted a positive number of pixels, 512 for example")
+    large = math.prod(space) > 4 * TILE
+    return round(TILE ** (1 / len(space))) if tile is None and large else tile
 
 
 def _per_axis(value: Any, ndim: int) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -17,6 +17,23 @@ Affinities = Float[Tensor, "batch offsets *space"]
 Valid = Bool[Tensor, "batch offsets *space"]
 Foreground = Float[Tensor, "batch 1 *space"]
 Labels = Int[Tensor, "batch *space"]
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """A NumPy array, or one in a file (h5py, zarr), of which boxes are read and written."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def ndim(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, box: Any, /) -> Any: ...
+
+    def __setitem__(self, box: Any, values: Any, /) -> None: ...
 
 
 class Output(NamedTuple):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+from scipy import ndimage
 
 from segraft.errors import UserError
 from segraft.labels import consecutive, remove_small
-from segraft.types import Offsets
+from segraft.types import Offsets, Stored
 
 STRIDES = {2: (5, 5), 3: (1, 5, 5)}
 """Every how many pixels repulsive edges are kept, by dimension; sections are too few to skip any."""
+BLOCK = 256
+"""Pieces of the foreground whose boxes begin in the same block of this side are partitioned together."""
 
 
 def mutex_watershed(
-    affinities: np.ndarray,
+    affinities: Stored,
     offsets: Offsets,
     foreground: np.ndarray | None = None,
     *,
@@ -26,20 +31,55 @@ def mutex_watershed(
     a grid of ``strides`` pixels (default ``STRIDES``). ``foreground`` (boolean) confines the segments. Those of
     fewer than ``minimum_size`` pixels join the larger ones that they touch, or vanish. Returns consecutive
     ``uint32`` labels, 0 background.
+
+    Nothing joins pixels that the foreground does not connect, so its connected pieces are partitioned block by
+    block, which gives the same segments. ``affinities`` may be a stored array (HDF5), read by one box at a time.
+
     Raises ``UserError`` for NaN, for shapes that do not fit and when no offset is left to repel.
     """
-    from bioimage_cpp import segmentation  # compiled, not needed to import segraft
-
     _check(affinities, offsets, foreground)
     space = affinities.shape[1:]
-    if foreground is not None and not foreground.any():
-        return np.zeros(space, np.uint32)
     strides = strides or STRIDES[len(space)]
     if len(strides) != len(space) or min(strides) < 1:
         raise UserError(f"strides came as {strides}; wanted {len(space)} positive integers, one per axis")
+    labels = np.zeros(space, np.uint32)
+    largest = 0
+    for box, inside in _blocks(np.ones(space, bool) if foreground is None else foreground, strides):
+        segments = _partition(affinities[:, *box], offsets, inside, strides, minimum_size)
+        labels[box][inside] = np.where(segments, segments + largest, 0)[inside]
+        largest += int(segments.max())
+    return labels
+
+
+def _blocks(foreground: np.ndarray, strides: tuple[int, ...]) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
+    """Boxes of neighbouring connected pieces of the foreground, whole, and the masks of these pieces.
+
+    Boxes begin on the grid of repulsive edges.
+    """
+    pieces, count = ndimage.label(foreground)
+    boxes = ndimage.find_objects(pieces)
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, box in enumerate(boxes, start=1):
+        groups.setdefault(tuple(axis.start // BLOCK for axis in box), []).append(number)
+    for numbers in groups.values():
+        chosen = np.zeros(count + 1, bool)
+        chosen[numbers] = True
+        union = tuple(
+            slice(min(axis.start for axis in axes) // k * k, max(axis.stop for axis in axes))
+            for axes, k in zip(zip(*(boxes[number - 1] for number in numbers), strict=True), strides, strict=True)
+        )
+        yield union, chosen[pieces[union]]
+
+
+def _partition(
+    affinities: np.ndarray, offsets: Offsets, inside: np.ndarray, strides: tuple[int, ...], minimum_size: int
+) -> np.ndarray:
+    """Consecutive segments of the pixels ``inside``."""
+    from bioimage_cpp import segmentation  # compiled, not needed to import segraft
+
     weights = _weights(affinities)
-    labels = segmentation.mutex_watershed(weights, offsets, len(space), strides=strides, mask=foreground)
-    return consecutive(absorb_small(labels, minimum_size, weights[: len(space)]) if minimum_size > 1 else labels)
+    labels = segmentation.mutex_watershed(weights, offsets, inside.ndim, strides=strides, mask=inside)
+    return consecutive(absorb_small(labels, minimum_size, weights[: inside.ndim]) if minimum_size > 1 else labels)
 
 
 def absorb_small(labels: np.ndarray, minimum: int, attraction: np.ndarray) -> np.ndarray:
@@ -60,14 +100,16 @@ def _weights(affinities: np.ndarray) -> np.ndarray:
     """Edge weights as the library wants them: affinity where edges attract, 1 − affinity where they repel."""
     attracting = affinities.ndim - 1
     weights = np.clip(affinities, 0, 1, dtype=np.float32)
+    if np.isnan(weights.min()):
+        raise UserError("affinities contain NaN; wanted numbers from 0 to 1; check the image and the weights for NaN")
     np.subtract(1, weights[attracting:], out=weights[attracting:])
     return weights
 
 
-def _check(affinities: np.ndarray, offsets: Offsets, foreground: np.ndarray | None) -> None:
+def _check(affinities: Stored, offsets: Offsets, foreground: np.ndarray | None) -> None:
     """Raise ``UserError`` when the arguments of a segmenter do not fit together."""
     space = affinities.shape[1:]
-    if len(space) not in STRIDES or not affinities.size:
+    if len(space) not in STRIDES or 0 in affinities.shape:
         raise UserError(f"affinities came with shape {affinities.shape}; wanted (offsets, y, x) or (offsets, z, y, x)")
     if len(offsets) != len(affinities) or any(len(offset) != len(space) for offset in offsets):
         raise UserError(
@@ -84,5 +126,3 @@ def _check(affinities: np.ndarray, offsets: Offsets, foreground: np.ndarray | No
             f"the foreground came as {foreground.dtype} of shape {foreground.shape}; wanted booleans of "
             f"shape {space}; threshold the foreground's probability first"
         )
-    if np.isnan(affinities.min()):
-        raise UserError("affinities contain NaN; wanted numbers from 0 to 1; check the image and the weights for NaN")
