@@ -22,6 +22,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
     ("errors", "types"),
+    ("values",),
     ("labels",),
     ("embedding",),
     ("affinity", "instances", "networks", "data", "segment", "metrics"),

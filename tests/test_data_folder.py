@@ -210,6 +210,17 @@ def test_colour_masks_and_unknown_options_are_refused(tmp_path: Path) -> None:
     assert "train, val, test" in refusal(tmp_path, "valid")
 
 
+@pytest.mark.parametrize("shape", [(7, 20, 24), (20, 24, 7), (20, 24, 4)], ids=str)
+def test_the_labels_tell_which_axis_holds_channels(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(0).integers(0, 200, shape).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "x.tif", image, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "x_masks.tif", np.tile(np.arange(24, dtype=np.uint16), (20, 1)))
+    first = image if shape[0] == 7 else np.moveaxis(image, -1, 0)
+    read = folder(tmp_path, "train")[0].image
+    np.testing.assert_array_equal(read, first[:3] if shape[-1] == 4 else first)
+    np.testing.assert_array_equal(folder(tmp_path, "train", channels=[3, 1])[0].image, first[[3, 1]])
+
+
 def test_axes_of_space_go_by_the_labels_and_channels_are_picked(tmp_path: Path) -> None:
     write_image(tmp_path / "x.tif", np.arange(3 * 6 * 8, dtype=np.uint16).reshape(3, 6, 8))
     write_image(tmp_path / "x_mask.tif", LABELS)

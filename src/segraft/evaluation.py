@@ -10,6 +10,7 @@ from csv import DictWriter
 from functools import partial
 from json import dumps
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -37,6 +38,7 @@ def evaluate_files(
     dataset: str | None = None,
     root: Path | None = None,
     split: str = "test",
+    options: dict[str, Any] | None = None,
     json: Path | None = None,
     csv: Path | None = None,
 ) -> dict[str, Scores]:
@@ -52,12 +54,13 @@ def evaluate_files(
     dataset : a data set to take the truth from instead
     root : folder of the data set
     split : train, val or test
+    options : of the data set's reader, by name
     json : file for all scores, of each image and of the set
     csv : the same as a table
 
     Raises ``SomeFailed`` after the table when some images could not be scored, ``UserError`` when none could.
     """
-    results, failed = _score(_tasks(Path(predicted), truth, dataset, root, split))
+    results, failed = _score(_tasks(Path(predicted), truth, dataset, root, split, options))
     summary = summarise(list(results.values()))
     _print(results, summary)
     _write(json, dumps({"images": results, "mean": summary}, indent=1) + "\n")
@@ -88,18 +91,28 @@ def _score(tasks: Sequence[Task]) -> tuple[dict[str, Scores], list[str]]:
     return results, failed
 
 
-def _tasks(predicted: Path, truth: Path | None, dataset: str | None, root: Path | None, split: str) -> list[Task]:
+def _tasks(
+    predicted: Path,
+    truth: Path | None,
+    dataset: str | None,
+    root: Path | None,
+    split: str,
+    options: Mapping[str, Any] | None,
+) -> list[Task]:
     """One task for every true image."""
     if (truth is None) == (dataset is None):
         raise UserError("the truth is missing or given twice; wanted either a label image or folder, or --dataset")
     if dataset is not None:
-        samples, found = open_dataset(dataset, root, split), _by_name(predicted)
+        samples, found = open_dataset(dataset, root, split, **(options or {})), _by_name(predicted)
         return [
             (f"{dataset} {split} image {index}", partial(_against_sample, samples, index, found))
             for index in range(len(samples))
         ]
-    if root is not None:
-        raise UserError(f"root {root} came without a data set; wanted one as well; give --dataset, or leave it away")
+    if root is not None or options:
+        raise UserError(
+            f"root {root} and options {dict(options or {})} came without a data set; wanted one as well; "
+            "give --dataset, or leave them away"
+        )
     assert truth is not None
     if not split_key(predicted)[0].is_dir():
         return [(predicted.name, partial(_against_file, predicted.name, predicted, truth))]

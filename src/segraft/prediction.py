@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ def predict(
     dataset: str | None = None,
     root: str | Path | None = None,
     split: str = "test",
+    options: dict[str, Any] | None = None,
     format: str = "tif",
     overlay: bool = False,
     table: bool = False,
@@ -54,6 +55,7 @@ def predict(
     dataset : segment a known data set in place of files
     root : folder of the data set
     split : train, val or test
+    options : of the data set's reader, by name
     format : tif (32 bits, compressed), png (up to 65 535 objects), h5 or zarr (array "labels")
     overlay : also draw the outlines on the image
     table : also write area, centroid, bounding box and mean intensity of each object, as CSV
@@ -78,13 +80,18 @@ def predict(
     suffix = choose("format", format, SUFFIXES)
     place = partial(Products.of, out, suffix, tuple(kind for kind, asked in extras.items() if asked))
     loaded = load(model, device)
-    options: dict[str, Any] = {"minimum_size": minimum_size, "scale": scale, "voxel_size": voxel_size, "tile": tile}
-    options["foreground"] = None if truth else foreground
-    _try_options(loaded, options, drawn=overlay or outlines)
-    tasks = _from_files(images, root, place) if dataset is None else _from_dataset(dataset, root, split, images)
+    choices: dict[str, Any] = {"minimum_size": minimum_size, "scale": scale, "voxel_size": voxel_size, "tile": tile}
+    choices["foreground"] = None if truth else foreground
+    _try_choices(loaded, choices, drawn=overlay or outlines)
+    if dataset is None:
+        tasks = _from_files(images, root, options, place)
+    elif images:
+        raise UserError(f"images came besides the data set {dataset!r}; wanted either; leave one away")
+    else:
+        tasks = _from_dataset(open_dataset(dataset, root, split, **(options or {})), f"{dataset} {split}")
     with unwritable(out):
         out.mkdir(parents=True, exist_ok=True)
-    segment = partial(_segment, loaded, options, channels, truth)
+    segment = partial(_segment, loaded, choices, channels, truth)
     return _run(tasks, partial(_do, segment, place, skip_existing), out)
 
 
@@ -130,20 +137,28 @@ class Task:
     name: str | None = None
 
 
-def _try_options(model: Model, options: dict[str, Any], drawn: bool) -> None:
+def _try_choices(model: Model, choices: dict[str, Any], drawn: bool) -> None:
     """Segment a small black image: a mistake in the options is answered once, not for each image."""
     ndim = model.network.ndim
     if drawn and ndim != 2:
         raise UserError(f"overlay or outlines came with a {ndim}-D model; they are drawn in 2-D; leave them away")
     count = model.network.in_channels
     black = np.zeros((count, *(16 + count,) * ndim), np.uint8)
-    model.predict(black, **options, channels=range(count))
+    model.predict(black, **choices, channels=range(count))
 
 
-def _from_files(images: Sequence[str | Path], root: str | Path | None, place: Callable[[str], Products]) -> list[Task]:
+def _from_files(
+    images: Sequence[str | Path],
+    root: str | Path | None,
+    options: Mapping[str, Any] | None,
+    place: Callable[[str], Products],
+) -> list[Task]:
     """Tasks for files, folders and globs; ``UserError`` where two results, or a result and an image, share a path."""
-    if root is not None:
-        raise UserError(f"root {root} came without a data set; wanted one as well; give --dataset, or images only")
+    if root is not None or options:
+        raise UserError(
+            f"root {root} and options {dict(options or {})} came without a data set; wanted one as well; "
+            "give --dataset, or images only"
+        )
     paths = list_images(images)
     inputs = {split_key(path)[0].resolve() for path in paths}
     owners: dict[Path, Path] = {}
@@ -165,24 +180,19 @@ def _read(path: Path, name: str) -> Sample:
     return Sample(read_image(path), None, name)
 
 
-def _from_dataset(dataset: str, root: str | Path | None, split: str, images: Sequence[str | Path]) -> list[Task]:
+def _from_dataset(samples: Sequence, name: str) -> list[Task]:
     """Tasks for the samples of a data set."""
-    if images:
-        raise UserError(f"images came besides the data set {dataset!r}; wanted either; leave one away")
-    samples = open_dataset(dataset, root, split)
-    return [
-        Task(f"{dataset} {split} image {index}", partial(samples.__getitem__, index)) for index in range(len(samples))
-    ]
+    return [Task(f"{name} image {index}", partial(samples.__getitem__, index)) for index in range(len(samples))]
 
 
 def _segment(
-    model: Model, options: dict[str, Any], channels: Sequence[int] | None, truth: bool, sample: Sample
+    model: Model, choices: dict[str, Any], channels: Sequence[int] | None, truth: bool, sample: Sample
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the labels ``(*space)`` of a sample and the image ``(C, *space)`` as the model saw it."""
     if truth and sample.labels is None:
         raise UserError(f"{sample.name} has no labels; wanted them for foreground truth; use the learnt foreground")
     mask = sample.labels > 0 if truth and sample.labels is not None else None
-    labels = model.predict(sample.image, **options, channels=channels, true_foreground=mask)
+    labels = model.predict(sample.image, **choices, channels=channels, true_foreground=mask)
     return labels, model.channels_first(sample.image, channels)
 
 

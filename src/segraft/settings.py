@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
 
 from segraft.errors import UserError, choose
+from segraft.values import typed
 
 SUPERVISED_WEIGHTS = {"affinity": 1.0, "foreground": 1.0}
 GRAPH_WEIGHTS = {
@@ -50,6 +49,8 @@ class TrainSettings:
     """Run folder to make."""
     root: Path | None = None
     """Folder of the data set."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the data set by name: ``density`` of the synthetic one, for example."""
     network: str = "resunet-tiny"
     """Network to train."""
     width: int | None = None
@@ -185,37 +186,7 @@ def make(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     missing = [name for name in required if values.get(name) is None]
     if missing:
         raise UserError(f"settings came without {', '.join(missing)}; give them as arguments or in the configuration")
-    return kind(**{name: _checked(name, hints[name], value) for name, value in values.items()})
-
-
-def _checked(name: str, hint: Any, value: Any) -> Any:
-    try:
-        return _typed(hint, value)
-    except (TypeError, ValueError) as error:
-        wanted = hint.__name__ if isinstance(hint, type) and not get_args(hint) else hint
-        raise UserError(f"{name} is {value!r}; wanted {wanted}; change it") from error
-
-
-def _typed(hint: Any, value: Any) -> Any:
-    """The value as its annotation says: YAML knows no paths and tuples, and takes 1e-3 for a text."""
-    kind, arguments = get_origin(hint), get_args(hint)
-    if kind is UnionType:
-        return None if value is None and NoneType in arguments else _typed(arguments[0], value)
-    if kind is dict:
-        return {_typed(arguments[0], key): _typed(arguments[1], item) for key, item in dict(value).items()}
-    if kind is tuple:
-        if isinstance(value, str) or not isinstance(value, Iterable):
-            raise TypeError
-        items = tuple(value)
-        hints = arguments[:1] * len(items) if Ellipsis in arguments else arguments
-        return tuple(_typed(each, item) for each, item in zip(hints, items, strict=True))
-    if isinstance(value, bool) != (hint is bool):
-        raise TypeError
-    if hint is int:
-        return operator.index(value)
-    if hint is str and not isinstance(value, str):
-        raise TypeError
-    return hint(value)
+    return kind(**{name: typed(name, hints[name], value) for name, value in values.items()})
 
 
 def plain(settings: TrainSettings) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _settings(kind: type[TrainSettings], dataset: str | None, config: Any, given
 def run(settings: TrainSettings) -> Model:
     """Train as the settings say, from the beginning or from the run folder's last checkpoint."""
     last = _open_run_folder(settings)
-    training = open_dataset(settings.dataset, settings.root, "train")
+    training = open_dataset(settings.dataset, settings.root, "train", **settings.options)
     patches = Patches(
         training,
         Normalisation(settings.low, settings.high),
@@ -137,7 +137,7 @@ def _write_config(settings: TrainSettings) -> None:
 
 def _validation_images(settings: TrainSettings, model: Model) -> Sequence:
     """Images to choose the best model by, each tried once: a bad one is told before training, not after hours."""
-    samples = open_dataset(settings.dataset, settings.root, "val")[: settings.validation_images]
+    samples = open_dataset(settings.dataset, settings.root, "val", **settings.options)[: settings.validation_images]
     labelled = 0
     for sample in samples:
         labelled += sample.labels is not None

@@ -8,12 +8,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from segraft.data.bbbc039 import bbbc039 as _bbbc039
 from segraft.data.folder import folder as _folder
 from segraft.data.synthetic import synthetic as _synthetic
 from segraft.errors import UserError, choose
+from segraft.values import typed
 
 DATASETS: dict[str, Callable[..., Sequence]] = {
     "bbbc039": _bbbc039,
@@ -26,11 +27,12 @@ DATASETS: dict[str, Callable[..., Sequence]] = {
 def open_dataset(name: str, root: str | Path | None, split: str, **options: Any) -> Sequence:
     """Open one split (``train``, ``val`` or ``test``) of a data set; samples are read when they are indexed.
 
+    ``options`` are those of the reader; text, as it comes from the command line, becomes the type that it asks for.
     Raises ``UserError`` for an unknown name or option, and whatever the reader finds wrong with the files.
     """
     reader = choose("data set", name, DATASETS)
-    known = list(inspect.signature(reader).parameters)[2:]
+    known, hints = list(inspect.signature(reader).parameters)[2:], get_type_hints(reader)
     for option in options:
         if option not in known:
             raise UserError(f"data set {name!r} has no option {option!r}; it has: {', '.join(known) or 'none'}")
-    return reader(root, split, **options)
+    return reader(root, split, **{option: typed(option, hints[option], value) for option, value in options.items()})

@@ -193,7 +193,8 @@ def _read(layout: Layout, pair: Pair) -> Sample:
     array = read_image(pair.image)
     labels = None if pair.labels is None else read_labels(pair.labels)
     ndim = layout.ndim or (spatial_axes(array) if labels is None else labels.ndim)
-    image = to_channels_first(array, ndim, layout.channels, str(pair.image))
+    space = None if labels is None else labels.shape
+    image = to_channels_first(array, ndim, layout.channels, str(pair.image), space)
     if labels is not None and labels.shape != image.shape[1:]:
         raise UserError(
             f"{pair.image} came with shape {image.shape[1:]}, {pair.labels} with {labels.shape}; wanted the same; "

@@ -180,13 +180,18 @@ def _expand(item: str | Path) -> list[Path]:
 
 
 def to_channels_first(
-    array: np.ndarray, ndim: int, channels: Sequence[int] | None = None, name: str = "an image"
+    array: np.ndarray,
+    ndim: int,
+    channels: Sequence[int] | None = None,
+    name: str = "an image",
+    space: tuple[int, ...] | None = None,
 ) -> np.ndarray:
     """Bring an image with ``ndim`` axes of space to ``(C, *space)``; ``name`` names it in messages.
 
-    Without an axis to spare there is one channel. Else the channel axis is the last one if it has at most four
-    entries, else the first if it has; ``channels`` picks indices from it, and then the axis may be longer:
-    the shorter of last and first. A fourth entry in last place is taken for alpha and dropped unless picked.
+    Without an axis to spare there is one channel. Else the channel axis is the one, last or first, without which
+    the shape is ``space`` (that of the labels, where there are some). Without ``space`` it is the last one if it has
+    at most four entries, else the first if it has; ``channels`` picks indices from it, and then the axis may be
+    longer: the shorter of last and first. A fourth entry in last place is taken for alpha and dropped unless picked.
     Further axes of one entry are removed from the front. Raises ``UserError`` when no such axis is found.
     """
     shape = array.shape
@@ -195,7 +200,7 @@ def to_channels_first(
     if array.ndim == ndim:
         array = array[None]
     elif array.ndim == ndim + 1:
-        array = _channel_axis_first(array, channels, name)
+        array = _channel_axis_first(array, channels, name, space)
     else:
         wanted = f"wanted {ndim} axes of space and at most one of channels"
         raise UserError(f"{name} came with shape {shape}; {wanted}; cut out or save what belongs together")
@@ -209,10 +214,15 @@ def to_channels_first(
     return array[list(channels)]
 
 
-def _channel_axis_first(array: np.ndarray, channels: Sequence[int] | None, name: str) -> np.ndarray:
+def _channel_axis_first(
+    array: np.ndarray, channels: Sequence[int] | None, name: str, space: tuple[int, ...] | None
+) -> np.ndarray:
     """Find the channel axis among the last and the first; see ``to_channels_first``."""
     first, last = array.shape[0], array.shape[-1]
-    if last <= FEW or (channels is not None and last < first):
+    fits_first, fits_last = array.shape[1:] == space, array.shape[:-1] == space
+    if fits_first and not fits_last:
+        return array
+    if fits_last or last <= FEW or (channels is not None and last < first):
         array = np.moveaxis(array, -1, 0)
         return array[:3] if last == 4 and channels is None else array
     if first <= FEW or channels is not None:

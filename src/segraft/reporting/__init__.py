@@ -143,7 +143,7 @@ def kept(record: Record) -> dict[str, Any] | None:
 def _validation_samples(record: Record) -> Sequence[Sample]:
     settings = record.settings
     try:
-        samples = open_dataset(settings["dataset"], settings.get("root"), "val")
+        samples = open_dataset(settings["dataset"], settings.get("root"), "val", **settings.get("options", {}))
         return [samples[index] for index in range(min(PICTURES, len(samples)))]
     except UserError:
         return []  # a report can do without pictures; the run it tells of may come from another machine
