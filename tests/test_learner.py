@@ -36,13 +36,14 @@ def sample(labelled: bool = True, size: int = 32) -> Sample:
 class Constant(nn.Module):
     """A teacher that sees the same everywhere."""
 
-    def forward(self, x: Tensor) -> Output:
+    def features(self, x: Tensor) -> Output:
         return Output(x.new_ones(len(x), DIM, *x.shape[2:]), x.new_zeros(len(x), 1, *x.shape[2:]))
 
 
 def learner(teacher: nn.Module | None = None, validation: tuple[Sample, ...] = (), **settings: Any) -> Learner:
     given = {"dataset": "none", "out": Path("none"), "dim": DIM, "patch": (32, 32), **settings}
     kind = TrainSettings(**given) if teacher is None else DistillSettings(teacher=Path("none"), memory=4, **given)
+    kind = kind.for_dimension(2)
     distiller = None if teacher is None else GraphRelationLoss(OFFSETS_2D, MemoryBank(4, DIM), 3)
     model = Model(create_network("resunet-tiny", 1, DIM, width=2), {})
     patches = Patches([sample()], lambda image: image / np.float32(200), (32, 32), 0)

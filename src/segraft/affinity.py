@@ -19,6 +19,8 @@ OFFSETS_3D_LONG: Offsets = (
     *((-2, 0, 0), (0, -3, 0), (0, 0, -3), (-3, 0, 0), (0, -9, 0), (0, 0, -9)),
     *((-4, 0, 0), (0, -27, 0), (0, 0, -27)),
 )
+OFFSETS = {"2d": OFFSETS_2D, "3d": OFFSETS_3D, "3d-long": OFFSETS_3D_LONG}
+"""Sets of offsets by name: five distances per axis in images; the nearest, or four distances per axis, in volumes."""
 BACKGROUNDS = {"object": 1, "separate": 0}
 """Label affinity of two background ends: one large object (2-D), or never together (membranes in EM)."""
 

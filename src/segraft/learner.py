@@ -12,15 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from segraft.affinity import BACKGROUNDS, OFFSETS_2D, embedding_affinities
+from segraft.affinity import BACKGROUNDS, embedding_affinities
 from segraft.data.batches import Batches
 from segraft.data.patches import Patches
 from segraft.errors import choose
 from segraft.inference import Model
 from segraft.losses import supervised, weighted_sum
-from segraft.losses.graph_relation import GraphRelationLoss
 from segraft.metrics import evaluate, summarise
-from segraft.settings import OPTIMIZERS, TrainSettings
+from segraft.settings import OPTIMIZERS, TrainSettings, given
 
 
 class Learner(lightning.LightningModule):
@@ -36,15 +35,17 @@ class Learner(lightning.LightningModule):
         settings: TrainSettings,
         patches: Patches,
         validation: Sequence,
-        distiller: GraphRelationLoss | None = None,
+        distiller: nn.Module | None = None,
         teacher: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        choose("background", settings.background, BACKGROUNDS)
-        self.network, self.distiller = model.network, distiller
+        self.background = given(settings.background)
+        choose("background", self.background, BACKGROUNDS)
+        self.network: Any = model.network
+        self.distiller = distiller
         self.model, self.settings, self.patches, self.validation = model, settings, patches, validation
         self.weights = settings.term_weights()
-        self._teacher = [teacher.eval().requires_grad_(False)] if teacher is not None else []
+        self._teacher: list[Any] = [teacher.eval().requires_grad_(False)] if teacher is not None else []
         self.terms: dict[str, Tensor] = {}
 
     def on_fit_start(self) -> None:
@@ -63,23 +64,24 @@ class Learner(lightning.LightningModule):
 
     def loss_terms(self, image: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Unweighted terms by name, for images ``(B, C, *space)`` and labels ``(B, *space)``."""
-        output = self.network(image)
-        affinities = embedding_affinities(output.embedding, OFFSETS_2D)
+        output = self.network.features(image)
+        labels = _centre(labels, output.embedding.shape[2:])
+        affinities = embedding_affinities(output.embedding, self.model.offsets)
         terms = {
-            "affinity": supervised.affinity(affinities, labels, OFFSETS_2D, self.settings.background),
+            "affinity": supervised.affinity(affinities, labels, self.model.offsets, self.background),
             "foreground": supervised.foreground(output.foreground, labels),
         }
         if self.distiller is not None:
             with torch.no_grad():
-                seen = self._teacher[0](image)
-            terms |= self.distiller(output.embedding, seen.embedding, labels, affinities)
+                seen = self._teacher[0].features(image)
+            terms |= self.distiller(output, seen, labels, affinities)
         return terms
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and its learning rate as a function of the step."""
         settings = self.settings
         optimizer = getattr(torch.optim, OPTIMIZERS[settings.optimizer])(
-            self.network.parameters(), lr=settings.rate, betas=settings.betas, weight_decay=settings.decay
+            self.parameters(), lr=settings.rate, betas=settings.betas, weight_decay=settings.decay
         )
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_factor(settings))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -88,7 +90,7 @@ class Learner(lightning.LightningModule):
         """Batches from the current step on."""
         batches = Batches(
             self.patches,
-            self.settings.batch,
+            given(self.settings.batch),
             self.global_step,
             self.settings.steps,
             self.trainer.global_rank,
@@ -106,6 +108,13 @@ class Learner(lightning.LightningModule):
                 if sample.labels is not None
             ]
         )
+
+
+def _centre(labels: Tensor, space: Sequence[int]) -> Tensor:
+    """The middle of labels ``(B, *space)``, which is what valid convolutions leave of an image."""
+    for axis, size in enumerate(space, start=1):
+        labels = labels.narrow(axis, (labels.shape[axis] - size) // 2, size)
+    return labels
 
 
 def rate_factor(settings: TrainSettings) -> Callable[[int], float]:

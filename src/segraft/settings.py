@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -22,9 +22,40 @@ GRAPH_WEIGHTS = {
     "inter_affinity": 1.0,
 }
 """Weights of Eq. 8."""
-METHOD_WEIGHTS: dict[str, dict[str, float]] = {"graph": GRAPH_WEIGHTS, "none": {}}
+METHOD_WEIGHTS: dict[str, dict[str, float]] = {
+    "graph": GRAPH_WEIGHTS,
+    # β of the paper's CIFAR experiments and of RepDistiller's script
+    "at": {"attention": 1000.0},
+    # γ of the paper's CIFAR experiments and of RepDistiller's script, for batches of 64 and more
+    "spkd": {"similarity": 3000.0},
+    # REVIEWKD_LOSS_WEIGHT of the authors' Mask R-CNN students: 1 for MobileNetV2 and ResNet-50, 1.5 for ResNet-18
+    "rekd": {"review": 1.0},
+    # node_weight, edge_weight and affinity_weight of the authors' configuration for CREMI (for CVPPP: 0.1, 0.1, 20)
+    "biskd": {"intra_node": 0.1, "intra_edge": 0.1, "intra_affinity": 10.0},
+    "none": {},
+}
+"""Published weights of each method's terms."""
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 DEVICES = {"auto": "auto", "cpu": "cpu", "cuda": "cuda", "mps": "mps"}
+BY_DIMENSION: dict[int, dict[str, Any]] = {
+    2: {
+        "patch": (256, 256),
+        "batch": 4,
+        "offsets": "2d",
+        "background": "object",
+        "geometry": ("flip", "rotate90", "rotate", "scale", "elastic"),
+        "intensity": ("brightness", "contrast", "gamma", "noise", "blur"),
+    },
+    3: {
+        "patch": (53, 268, 268),
+        "batch": 1,
+        "offsets": "3d-long",
+        "background": "separate",
+        "geometry": ("flip", "rotate90", "rotate", "elastic", "misalign"),
+        "intensity": ("brightness", "contrast", "noise", "missing", "defocus", "sections"),
+    },
+}
+"""Defaults that differ between networks for images and for volumes."""
 SCHEDULES = {"cosine": "cosine", "constant": "constant"}
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
 SCORES = {"aji": "max", "pq": "max", "sbd": "max", "dice": "max", "voi": "min", "arand": "min"}
@@ -32,11 +63,12 @@ SCORES = {"aji": "max", "pq": "max", "sbd": "max", "dice": "max", "voi": "min", 
 LOWEST = {
     **dict.fromkeys(("steps", "batch", "dim", "width", "validate_every", "validation_images", "patience"), 1),
     **dict.fromkeys(("devices", "memory", "contrast"), 1),
-    **dict.fromkeys(("warmup", "workers", "seed", "minimum_size", "decay"), 0),
+    **dict.fromkeys(("warmup", "workers", "seed", "minimum_size", "decay", "border"), 0),
 }
 """Smallest values that make sense."""
 
 Settings = TypeVar("Settings", bound="TrainSettings")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +91,10 @@ class TrainSettings:
     """Channels of the embedding."""
     channels: tuple[int, ...] | None = None
     """Image channels to use; all by default."""
-    patch: tuple[int, ...] = (256, 256)
-    """Size of the training patches in pixels."""
-    batch: int = 4
-    """Patches per step."""
+    patch: tuple[int, ...] | None = None
+    """Size of the training patches in pixels; by default 256 256, for volumes 53 268 268."""
+    batch: int | None = None
+    """Patches per step; by default 4, of volumes 1."""
     steps: int = 1500
     """Optimisation steps."""
     optimizer: str = "adam"
@@ -81,12 +113,16 @@ class TrainSettings:
     """Largest norm of the gradient."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weights of loss terms by name, in place of the defaults."""
-    background: str = "object"
-    """What two background pixels are to each other: one object, or separate."""
-    geometry: tuple[str, ...] = ("flip", "rotate90", "rotate", "scale", "elastic")
-    """Geometric augmentation."""
-    intensity: tuple[str, ...] = ("brightness", "contrast", "gamma", "noise", "blur")
-    """Augmentation of intensities."""
+    offsets: str | None = None
+    """Affinities: 2d; 3d (nearest) or 3d-long (four distances per axis, the default for volumes)."""
+    background: str | None = None
+    """What two background pixels are to each other: one object, or separate (the default for volumes)."""
+    border: int | None = None
+    """For electron microscopy: background between objects, in pixels per side; what the truth leaves 0 is unknown."""
+    geometry: tuple[str, ...] | None = None
+    """Geometric augmentation; by default all of flip, rotate90, rotate, scale, elastic."""
+    intensity: tuple[str, ...] | None = None
+    """Augmentation of intensities; by default brightness, contrast, gamma, noise, blur."""
     low: float = 1.0
     """Percentile of each image that becomes 0."""
     high: float = 99.8
@@ -142,6 +178,11 @@ class TrainSettings:
             if not 0 <= weight < math.inf:
                 raise UserError(f"the weight of {name} is {weight}; wanted 0 or more")
 
+    def for_dimension(self: Settings, ndim: int) -> Settings:
+        """The same settings with the defaults of ``BY_DIMENSION`` for images (2) or volumes (3) where none is given."""
+        missing = {name: value for name, value in BY_DIMENSION[ndim].items() if getattr(self, name) is None}
+        return replace(self, **missing)
+
     def default_weights(self) -> dict[str, float]:
         """Weights of the loss terms unless ``weights`` says otherwise."""
         return dict(SUPERVISED_WEIGHTS)
@@ -158,7 +199,7 @@ class DistillSettings(TrainSettings):
     teacher: Path
     """Run folder or model file of the teacher."""
     method: str = "graph"
-    """Distillation: graph (this paper) or none."""
+    """Distillation: graph (this paper), the baselines at, spkd, rekd and biskd, or none."""
     memory: int = 32
     """Images that the memory bank holds."""
     contrast: int = 12
@@ -172,6 +213,12 @@ class DistillSettings(TrainSettings):
     def default_weights(self) -> dict[str, float]:
         """Weights of Eq. 8 for the method's terms, beside the supervised ones."""
         return SUPERVISED_WEIGHTS | METHOD_WEIGHTS[self.method]
+
+
+def given(value: Value | None) -> Value:
+    """A setting that has a value by now, for ``for_dimension`` has filled it in."""
+    assert value is not None
+    return value
 
 
 def make(kind: type[Settings], values: Mapping[str, Any]) -> Settings:

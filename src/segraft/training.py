@@ -16,20 +16,20 @@ from typing import Any
 
 import torch
 import yaml
+from torch import nn
 
 from segraft import checkpoint, reporting
-from segraft.affinity import OFFSETS_2D
+from segraft.affinity import OFFSETS
 from segraft.data import open_dataset
 from segraft.data.images import replacing, unwritable
 from segraft.data.normalise import Normalisation
 from segraft.data.patches import Patches
-from segraft.errors import UserError
+from segraft.errors import UserError, choose
 from segraft.inference import Model, find_device, load
-from segraft.losses.graph_relation import GraphRelationLoss
-from segraft.memory import MemoryBank
-from segraft.networks import PYRAMID, complexity, create_network
-from segraft.settings import PRECISIONS, DistillSettings, TrainSettings, make, plain, read_config
-from segraft.types import Sample
+from segraft.losses import DISTILLERS
+from segraft.networks import PYRAMID, complexity, create_network, dimensions
+from segraft.settings import PRECISIONS, DistillSettings, TrainSettings, given, make, plain, read_config
+from segraft.types import Offsets, Sample
 
 try:
     import lightning
@@ -76,15 +76,16 @@ def _settings(kind: type[TrainSettings], dataset: str | None, config: Any, given
 
 def run(settings: TrainSettings) -> Model:
     """Train as the settings say, from the beginning or from the run folder's last checkpoint."""
+    settings = settings.for_dimension(dimensions(settings.network))
     last = _open_run_folder(settings)
     training = open_dataset(settings.dataset, settings.root, "train", **settings.options)
     patches = Patches(
         training,
         Normalisation(settings.low, settings.high),
-        settings.patch,
+        given(settings.patch),
         settings.seed,
-        settings.geometry,
-        settings.intensity,
+        given(settings.geometry),
+        given(settings.intensity),
         settings.channels,
     )
     model = _new_model(settings, training[0], patches.median_size())
@@ -158,8 +159,8 @@ def _new_model(settings: TrainSettings, sample: Sample, median_size: float) -> M
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = create_network(settings.network, in_channels, settings.dim, filters)
-    complexity(network, (1, in_channels, *settings.patch))  # says what does not fit before anything is written
-    config = _config(settings, sample, in_channels, filters)
+    complexity(network, (1, in_channels, *given(settings.patch)))  # says what does not fit before anything is written
+    config = _config(settings, network, sample, filters)
     if settings.minimum_size is None:
         config["segmentation"]["minimum_size"] = round(median_size * FRAGMENT)
     if settings.init is not None:
@@ -176,21 +177,27 @@ def _new_model(settings: TrainSettings, sample: Sample, median_size: float) -> M
     return Model(network, config)
 
 
-def _config(
-    settings: TrainSettings, sample: Sample, in_channels: int, filters: tuple[int, ...] | None
-) -> dict[str, Any]:
+def _offsets(settings: TrainSettings, ndim: int) -> Offsets:
+    """The offsets of a run, which must have as many numbers as its images have axes."""
+    offsets = choose("offsets", given(settings.offsets), OFFSETS)
+    if len(offsets[0]) != ndim:
+        fitting = " or ".join(name for name, each in OFFSETS.items() if len(each[0]) == ndim)
+        raise UserError(f"offsets {settings.offsets} came for a network in {ndim} dimensions; wanted {fitting}")
+    return offsets
+
+
+def _config(settings: TrainSettings, network: Any, sample: Sample, filters: tuple[int, ...] | None) -> dict[str, Any]:
     """What a checkpoint tells about the model beside its weights."""
     told = ("dataset", "seed", "steps", "batch", "patch", "method")
     return {
-        "format": 1,
         "network": {
             "name": settings.network,
-            "in_channels": in_channels,
+            "in_channels": network.in_channels,
             "dim": settings.dim,
             "filters": list(filters) if filters is not None else None,
         },
         "normalisation": {"low": settings.low, "high": settings.high},
-        "offsets": [list(offset) for offset in OFFSETS_2D],
+        "offsets": [list(offset) for offset in _offsets(settings, network.ndim)],
         "voxel_size": list(sample.voxel_size) if sample.voxel_size is not None else None,
         "channels": list(settings.channels) if settings.channels is not None else None,
         "segmentation": {
@@ -202,19 +209,26 @@ def _config(
     }
 
 
-def _distiller(settings: TrainSettings, model: Model) -> tuple[GraphRelationLoss | None, torch.nn.Module | None]:
-    """The distillation loss with its memory bank, and the teacher's network; neither for training on labels alone."""
+def _distiller(settings: TrainSettings, model: Model) -> tuple[nn.Module | None, nn.Module | None]:
+    """The distillation loss with its own state, and the teacher's network; neither for training on labels alone."""
     if not isinstance(settings, DistillSettings) or settings.method == "none":
         return None, None
     teacher = load(settings.teacher, device="cpu")
-    theirs, ours = ({**each.config["network"], **vars(each.normalisation)} for each in (teacher, model))
-    for name in ("in_channels", "dim", "low", "high"):
+    theirs, ours = (
+        {"ndim": each.network.ndim, **each.config["network"], **vars(each.normalisation)} for each in (teacher, model)
+    )
+    for name in ("ndim", "in_channels", "dim", "low", "high"):
         if theirs[name] != ours[name]:
             came = f"the teacher {settings.teacher} has {name} {theirs[name]}, the student {ours[name]}"
             raise UserError(f"{came}; wanted the same, for both see the same images")
-    complexity(teacher.network, (1, ours["in_channels"], *settings.patch))
-    memory = MemoryBank(settings.memory, settings.dim, settings.seed)
-    return GraphRelationLoss(OFFSETS_2D, memory, settings.contrast), teacher.network
+    patch = given(settings.patch)
+    complexity(teacher.network, (1, ours["in_channels"], *patch))
+    bank = {"memory": settings.memory, "contrast": settings.contrast, "seed": settings.seed}
+    own = bank if settings.method == "graph" else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        kind: Any = DISTILLERS[settings.method]
+        return kind.for_networks(model.network, teacher.network, patch, model.offsets, **own), teacher.network
 
 
 def _trainer(settings: TrainSettings, keeper: Keeper) -> lightning.Trainer:

@@ -10,6 +10,8 @@ so that two D × D Gram matrices replace P × Q products.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,7 +21,7 @@ from segraft.embedding import exact, gram, unit
 from segraft.errors import UserError
 from segraft.instances import batch_nodes
 from segraft.memory import INSTANCES, PIXELS, MemoryBank, image_grams, mean_gram
-from segraft.types import Affinities, Embedding, Labels, Offsets
+from segraft.types import Affinities, Embedding, Labels, Offsets, Output
 
 
 def _mean_over_images(values: Tensor, counted: Tensor) -> Tensor:
@@ -109,13 +111,32 @@ class GraphRelationLoss(nn.Module):
         super().__init__()
         self.offsets, self.memory, self.contrast, self.background = offsets, memory, contrast, background
 
+    @classmethod
+    def for_networks(
+        cls,
+        student: Any,
+        teacher: Any,
+        patch: tuple[int, ...],
+        offsets: Offsets,
+        memory: int = 32,
+        contrast: int = 12,
+        seed: int = 0,
+    ) -> GraphRelationLoss:
+        """The same for all networks of one ``dim``, with a bank of ``memory`` images that is drawn from by ``seed``."""
+        return cls(offsets, MemoryBank(memory, student.dim, seed), contrast)
+
     def forward(
-        self, student: Embedding, teacher: Embedding, labels: Labels, affinities: Affinities | None = None
+        self,
+        student: Embedding | Output,
+        teacher: Embedding | Output,
+        labels: Labels,
+        affinities: Affinities | None = None,
     ) -> dict[str, Tensor]:
-        """Compare embeddings ``(B, D, *space)`` under labels ``(B, *space)``.
+        """Compare embeddings ``(B, D, *space)``, or outputs that hold them, under labels ``(B, *space)``.
 
         ``affinities`` are the student's own, where the caller has computed them already.
         """
+        student, teacher = (side.embedding if isinstance(side, Output) else side for side in (student, teacher))
         check(student, teacher, labels, self.offsets, self.memory)
         student, teacher = exact(student), exact(teacher.detach())
         pixels, teacher_pixels = unit(student), unit(teacher)

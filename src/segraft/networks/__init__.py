@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,6 +20,12 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "resunet": partial(ResUNet, filters=(32, 64, 179, 349, 680)),
     "resunet-tiny": partial(ResUNet, filters=tuple(4 * k for k in PYRAMID)),
 }
+
+
+def dimensions(name: str) -> int:
+    """Axes of space, 2 or 3, of the images of a network."""
+    build: Any = choose("network", name, NETWORKS)
+    return int(getattr(build, "func", build).ndim)
 
 
 def create_network(
