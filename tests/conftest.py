@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from jaxtyping import install_import_hook
@@ -15,6 +16,8 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
+
+from segraft.types import Output  # noqa: E402
 
 torch.set_num_threads(1)
 settings.register_profile("gate", deadline=None, derandomize=True, database=None, max_examples=50)
@@ -35,6 +38,23 @@ def _seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+def made_up_output(
+    ndim: int, channels: tuple[int, ...] = (3, 2), seed: int = 0, sizes: tuple[int, ...] = (2, 5), batch: int = 2
+) -> Output:
+    """A network's output of noise, in float64: stages of these channels, and of sizes n in y, n + 1 in x, 2 n in z."""
+    generator = torch.Generator().manual_seed(seed)
+    spaces = [(2 * size, size, size + 1)[3 - ndim :] for size in sizes]
+    shapes = [(4, *spaces[-1]), (1, *spaces[-1]), *((c, *space) for c, space in zip(channels, spaces, strict=True))]
+    maps = [torch.randn(batch, *shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    return Output(maps[0], maps[1], tuple(maps[2:]))
+
+
+@pytest.fixture
+def made_up() -> Callable[..., Output]:
+    """Makes outputs of networks out of noise: ``made_up_output``."""
+    return made_up_output
 
 
 @pytest.fixture(scope="session")

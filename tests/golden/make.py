@@ -15,8 +15,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from segraft.affinity import OFFSETS_2D, OFFSETS_3D, embedding_affinities
-from segraft.losses import GraphRelationLoss, supervised
+from segraft.losses import AttentionTransfer, GraphRelationLoss, KnowledgeReview, SimilarityPreserving, supervised
+from segraft.losses.stages import pooled
 from segraft.memory import MemoryBank
+from segraft.types import Output
 
 FILE = Path(__file__).with_name("losses.safetensors")
 SPACES = {"2d": (9, 11), "3d": (3, 5, 6)}
@@ -35,6 +37,33 @@ def blocks(space: tuple[int, ...]) -> Tensor:
     return torch.where(numbers == 4, -1, torch.where(numbers == 3, 17, numbers))
 
 
+def output(features: Tensor) -> Output:
+    """Two stages made of ``features (2, C, *space)``: C − 1 channels at half the size, then at the whole."""
+    half = tuple(size // 2 for size in features.shape[2:])
+    return Output(features, features[:, :1], (pooled(features[:, 1:], half), features[:, 1:]))
+
+
+def review(student: Output, teacher: Output) -> KnowledgeReview:
+    """Fusion modules whose weights no random generator has a part in."""
+    channels = ([stage.shape[1] for stage in each.stages] for each in (student, teacher))
+    loss = KnowledgeReview(*channels, ndim=student.embedding.ndim - 2).double()
+    with torch.no_grad():
+        for number, weights in enumerate(loss.parameters()):
+            weights.copy_(waves(weights.shape, 0.31 + 0.01 * number))
+    return loss
+
+
+def baseline_cases(space: tuple[int, ...], labels: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """(term, loss, features or weights that it depends on) of the baselines that compare stages."""
+    features = waves((2, 4, *space), 0.37).requires_grad_()
+    student, teacher = output(features), output(waves((2, 6, *space), 0.41))
+    fusion = review(student, teacher)
+    for loss in (AttentionTransfer(), SimilarityPreserving(), fusion):
+        for term, value in loss(student, teacher, labels).items():
+            yield term, value, features
+    yield "review/fusion", fusion(student, teacher, labels)["review"], fusion.fusions[1].entry[0].weight
+
+
 def cases() -> Iterator[tuple[str, Tensor, Tensor]]:
     """(name, loss, student embedding or logits that it depends on) of every term in both dimensions."""
     for name, space in SPACES.items():
@@ -48,6 +77,8 @@ def cases() -> Iterator[tuple[str, Tensor, Tensor]]:
         yield f"{name}/affinity", supervised.affinity(affinities, labels, OFFSETS[name], BACKGROUNDS[name]), student
         logits = waves((2, 1, *space), 0.29).requires_grad_()
         yield f"{name}/foreground", supervised.foreground(logits, labels), logits
+        for term, value, inputs in baseline_cases(space, labels):
+            yield f"{name}/{term}", value, inputs
 
 
 def results() -> dict[str, Tensor]:

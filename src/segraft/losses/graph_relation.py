@@ -79,12 +79,12 @@ def inter_affinity(student: Tensor, teacher: Tensor, remembered: Tensor) -> Tens
     return (mean_gram(delta, delta.shape[-1]) * reference).sum((1, 2)).mean()
 
 
-def check(student: Tensor, teacher: Tensor, labels: Tensor, offsets: Offsets, memory: MemoryBank) -> None:
+def check(student: Tensor, teacher: Tensor, labels: Tensor, offsets: Offsets, memory: MemoryBank | None = None) -> None:
     """Raise ``UserError`` where shapes do not belong together."""
     came = f"student {tuple(student.shape)}, teacher {tuple(teacher.shape)}, labels {tuple(labels.shape)}"
     if student.shape != teacher.shape or labels.shape != (student.shape[0], *student.shape[2:]):
         raise UserError(f"{came}; wanted (batch, dim, *space) twice and (batch, *space); compare the same images")
-    if memory.grams.shape[-1] != student.shape[1]:
+    if memory is not None and memory.grams.shape[-1] != student.shape[1]:
         raise UserError(
             f"{came}, memory bank of dim {memory.grams.shape[-1]}; make the bank with dim={student.shape[1]}"
         )

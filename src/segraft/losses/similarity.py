@@ -1,0 +1,49 @@
+"""Similarity-preserving distillation, a baseline (Tung & Mori, ICCV 2019, arXiv 1907.09682): which images are alike."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segraft.embedding import gram, unit
+from segraft.losses.stages import stage_pairs
+from segraft.types import Affinities, Labels, Offsets, Output
+
+
+def similarities(features: Tensor) -> Tensor:
+    """How alike the images of a batch are: ``Q Qᵀ`` (B, B), rows scaled to length 1 (Eqs. 1-3).
+
+    Q are the features ``(B, C, *space)`` with one row per image.
+    """
+    return unit(gram(features.flatten(1)), dim=1)
+
+
+def similarity(pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Sum over pairs of stages of ``‖G^T − G^S‖_F² / b²``, b images in the batch (Eq. 4)."""
+    total = pairs[0][0].new_zeros(())
+    for student, teacher in pairs:
+        total = total + functional.mse_loss(similarities(student), similarities(teacher))
+    return total
+
+
+class SimilarityPreserving(nn.Module):
+    """Images alike to the teacher shall be alike to the student: ``{"similarity": Σ_j ‖G_j^T − G_j^S‖_F² / b²}``.
+
+    Needs ``stages`` of both networks, paired by relative depth (``stages.aligned``); their numbers of channels and of
+    pixels do not matter. As rows of G have length 1, the term shrinks like 1 / b: published weights are for batches of
+    64 and more. With one image there is nothing to compare: both G are 1, the term and its gradient 0. Under DDP each
+    rank compares its own images. Labels are not used. No gradient reaches the teacher.
+    """
+
+    @classmethod
+    def for_networks(
+        cls, student: nn.Module, teacher: nn.Module, patch: tuple[int, ...], offsets: Offsets
+    ) -> SimilarityPreserving:
+        """The same for all networks."""
+        return cls()
+
+    def forward(
+        self, student: Output, teacher: Output, labels: Labels, affinities: Affinities | None = None
+    ) -> dict[str, Tensor]:
+        """Compare the stages of two outputs for the same images."""
+        return {"similarity": similarity(stage_pairs(student, teacher))}

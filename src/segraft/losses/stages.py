@@ -1,0 +1,71 @@
+"""The stages of two networks side by side: what distillation from intermediate layers compares.
+
+Stages are the maps ``(B, C, *space)`` of ``network.features(x)``, bottleneck first. Student and teacher may have
+different numbers of them, of channels and of pixels; both see the same images, and a stage covers the whole image.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segraft.embedding import exact
+from segraft.errors import UserError
+from segraft.types import Output
+
+POOLS: dict[int, Any] = {2: functional.adaptive_avg_pool2d, 3: functional.adaptive_avg_pool3d}
+
+
+def aligned(student: int, teacher: int) -> list[tuple[int, int]]:
+    """Pair the stages of two networks by relative depth: indices (student's, teacher's), bottleneck first.
+
+    Bottleneck meets bottleneck and last stage last stage. All stages of the network that has fewer take part; of the
+    other one those nearest to the same relative depth. A single stage meets the bottleneck.
+    """
+    count = min(student, teacher)
+    steps = max(1, count - 1)
+
+    def spread(stages: int) -> list[int]:
+        return [(2 * k * (stages - 1) + steps) // (2 * steps) for k in range(count)]
+
+    return list(zip(spread(student), spread(teacher), strict=True))
+
+
+def stage_pairs(student: Output, teacher: Output) -> list[tuple[Tensor, Tensor]]:
+    """Stages to compare (student's, teacher's), bottleneck first, in float32 at least, the teacher's detached.
+
+    Raises ``UserError`` where there are none, and where they belong to different images.
+    """
+    if not (student.stages and teacher.stages):
+        raise UserError(
+            f"student came with {len(student.stages)} stages, teacher with {len(teacher.stages)}; "
+            "wanted some of both; call network.features(image) in place of network(image)"
+        )
+    pairs = [
+        (exact(student.stages[s]), exact(teacher.stages[t].detach()))
+        for s, t in aligned(len(student.stages), len(teacher.stages))
+    ]
+    for mine, theirs in pairs:
+        if len(mine) != len(theirs) or mine.ndim != theirs.ndim or mine.ndim - 2 not in POOLS:
+            raise UserError(
+                f"stages came as {tuple(mine.shape)} of the student, {tuple(theirs.shape)} of the teacher; "
+                "wanted (batch, channels, *space) twice; compare the same images"
+            )
+    return pairs
+
+
+def stage_channels(network: nn.Module, patch: tuple[int, ...]) -> list[int]:
+    """Channels of a network's stages, bottleneck first, for images of size ``patch``; computes nothing."""
+    meta: Any = copy.deepcopy(network).to("meta").eval()
+    with torch.no_grad():
+        output = meta.features(torch.empty((1, meta.in_channels, *patch), device="meta"))
+    return [stage.shape[1] for stage in output.stages]
+
+
+def pooled(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Average maps ``(B, C, *space)`` over a grid of ``size`` blocks, which may overlap by a pixel; 2-D and 3-D."""
+    return maps if maps.shape[2:] == size else POOLS[len(size)](maps, size)
