@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from segraft.affinity import OFFSETS_2D, OFFSETS_3D
 from segraft.errors import UserError
 from segraft.losses import (
-    BASELINE_WEIGHTS,
     BISKD,
     DISTILLERS,
     GraphRelationLoss,
@@ -20,6 +19,7 @@ from segraft.losses import (
 )
 from segraft.memory import MemoryBank
 from segraft.networks import create_network
+from segraft.settings import METHOD_WEIGHTS
 from segraft.types import Output
 
 
@@ -86,9 +86,8 @@ def gradients(total: Tensor, output: Output) -> list[Tensor | None]:
 
 
 def test_every_baseline_has_weights_for_its_terms(pair) -> None:  # type: ignore[no-untyped-def]
-    assert set(BASELINE_WEIGHTS) == set(BASELINES)
     for name in BASELINES:
-        assert set(baseline(name)(*pair())) == set(BASELINE_WEIGHTS[name])
+        assert set(baseline(name)(*pair())) == set(METHOD_WEIGHTS[name])
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -98,7 +97,7 @@ def test_baselines_fit_a_pair_of_networks(name: str) -> None:
     loss = DISTILLERS[name].for_networks(student, teacher, patch=(32, 32), offsets=OFFSETS_2D)  # type: ignore[attr-defined]
     image, labels = torch.randn(2, 2, 32, 32), torch.randint(0, 4, (2, 32, 32))
     terms = loss(student.features(image), teacher.features(image), labels)
-    weighted_sum(terms, BASELINE_WEIGHTS[name]).backward()
+    weighted_sum(terms, METHOD_WEIGHTS[name]).backward()
     assert all(term.ndim == 0 and term > 0 for term in terms.values())
     moved = {key.partition(".")[0] for key, weights in student.named_parameters() if weights.grad is not None}
     assert {"entry", "down", "up"} <= moved

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from segraft.errors import UserError
+from segraft.losses import DISTILLERS
 from segraft.settings import (
     DEVICES,
     GRAPH_WEIGHTS,
@@ -175,7 +176,10 @@ def test_weights_of_equation_8() -> None:
     }
     assert made(method="none").term_weights() == SUPERVISED_WEIGHTS
     assert made(weights={"affinity": 3.0}).term_weights()["affinity"] == 3.0
-    assert set(METHOD_WEIGHTS) == {"graph", "none"}
+
+
+def test_every_method_has_weights() -> None:
+    assert set(METHOD_WEIGHTS) == {*DISTILLERS, "none"}
 
 
 def test_every_device_is_taken() -> None:

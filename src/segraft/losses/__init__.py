@@ -22,18 +22,6 @@ DISTILLERS: dict[str, type[nn.Module]] = {
 }
 """Distillation methods by name; each is called with (student, teacher, labels) and returns unweighted terms."""
 
-BASELINE_WEIGHTS: dict[str, dict[str, float]] = {
-    # β of the paper's CIFAR experiments and of RepDistiller's script
-    "at": {"attention": 1000.0},
-    # γ of the paper's CIFAR experiments and of RepDistiller's script, for batches of 64 and more
-    "spkd": {"similarity": 3000.0},
-    # REVIEWKD_LOSS_WEIGHT of the authors' Mask R-CNN students: 1 for MobileNetV2 and ResNet-50, 1.5 for ResNet-18
-    "rekd": {"review": 1.0},
-    # node_weight, edge_weight and affinity_weight of the authors' configuration for CREMI (for CVPPP: 0.1, 0.1, 20)
-    "biskd": {"intra_node": 0.1, "intra_edge": 0.1, "intra_affinity": 10.0},
-}
-"""Published weights of the baselines' terms."""
-
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     """Total loss (Eq. 8): the terms, each times the weight of the same name; a term without a weight counts once."""
