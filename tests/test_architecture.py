@@ -28,6 +28,7 @@ FLOORS = (
     ("affinity", "instances", "networks", "data", "segment", "metrics"),
     ("memory",),
     ("losses", "checkpoint", "objects", "evaluation", "tiling"),
+    ("budget",),
     ("inference",),
     ("reporting", "prediction", "blockwise", "packaging", "benchmarking"),
     ("settings", "recipes"),

@@ -28,7 +28,6 @@ from segraft.affinity import OFFSETS_2D
 from segraft.errors import UserError
 from segraft.inference import Model, find_device
 from segraft.networks import create_network, resunet
-from segraft.tiling import tiles
 from segraft.types import Output
 
 CONFIG = {"network": {"name": "resunet", "in_channels": 1, "dim": 4, "filters": [2, 4, 8]}}
@@ -63,7 +62,7 @@ def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
 class Brightness(nn.Module):
     """An oracle: pixels of equal brightness have equal embeddings, black is background. No context needed."""
 
-    ndim, in_channels, dim, stride, halo = 2, 1, 8, 1, 0
+    ndim, in_channels, dim, stride, halo, context, minimum = 2, 1, 8, 1, 0, (0, 0), (1, 1)
 
     def __init__(self) -> None:
         super().__init__()
@@ -315,30 +314,6 @@ def test_large_images_are_cut_by_themselves(oracle: Model) -> None:
     oracle.affinities(np.zeros((2100, 2100), np.uint8))
     assert len(oracle.network.seen) == 1 + 9
     assert max(max(shape) for shape in oracle.network.seen[1:]) <= 1024 + 27
-
-
-@given(
-    st.lists(st.tuples(st.integers(1, 300), st.sampled_from([1, 4, 16])), min_size=2, max_size=3),
-    st.one_of(st.none(), st.integers(1, 320)),
-    st.integers(0, 40),
-)
-def test_tiles_cover_an_image_once(axes: list[tuple[int, int]], tile: int | None, halo: int) -> None:
-    space, strides = zip(*axes, strict=True)
-    offsets = tuple(tuple(-k if a == b else 0 for b in range(len(space))) for k in (1, 9) for a in range(len(space)))
-    if tile is not None:
-        tile = max(tile, max(space) // 4)  # a few tiles are enough
-    count = np.zeros(space, np.uint8)
-    for part in tiles(space, tile, strides, halo, offsets):
-        count[part.core] += 1
-        for core, context, window, size, stride in zip(*part, space, strides, strict=True):
-            padded = math.ceil(size / stride) * stride
-            assert tile is None or core.stop - core.start <= math.ceil(tile / stride) * stride
-            assert window.start % stride == window.stop % stride == 0
-            assert 0 <= window.start <= context.start <= core.start < core.stop <= context.stop <= window.stop <= padded
-            assert context.start == max(0, core.start - 9)
-            assert window.start == 0 or window.start <= context.start - halo
-            assert window.stop == padded or window.stop >= context.stop + halo
-    assert (count == 1).all()
 
 
 @pytest.mark.parametrize("filters", [(2, 4, 8), (2, 4, 8, 16, 32)])

@@ -82,10 +82,12 @@ def test_data_uri_keeps_grey_and_few_colours() -> None:
     assert (pixels(data_uri(colours)) == colours).all()
 
 
-def test_crop_takes_the_middle() -> None:
+def test_crop_takes_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
     image = np.arange(35).reshape(5, 7)
-    assert crop(image, 3).tolist() == image[1:4, 2:5].tolist()
-    assert crop(image, 9).tolist() == image.tolist()
+    assert crop(image).tolist() == image.tolist()
+    monkeypatch.setattr(pictures, "SHOWN", (3, 3))
+    assert crop(image).tolist() == image[1:4, 2:5].tolist()
+    assert crop(np.stack([image - 1, image, image + 1])).tolist() == image[1:4, 2:5].tolist()
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
@@ -112,8 +114,8 @@ def test_the_first_model_decides_the_colours() -> None:
 
 
 def test_large_images_are_cut_and_unknown_truth_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "LOOKED_AT", 64)
-    monkeypatch.setattr(pictures, "SHOWN", 32)
+    monkeypatch.setitem(pictures.LOOKED_AT, 2, (64, 64))
+    monkeypatch.setattr(pictures, "SHOWN", (32, 32))
     big = sample((100, 40))
     drawn = picture(Sample(big.image, None, "x"), {"one": model()}, {})
     assert drawn.size == "32 × 32"

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -26,20 +26,20 @@ from segraft import checkpoint
 from segraft.data import open_dataset
 from segraft.errors import UserError
 from segraft.inference import Model, find_device, load
-from segraft.networks import NETWORKS, complexity, create_network
+from segraft.networks import EXTENTS, NETWORKS, complexity, create_network
 from segraft.types import Output
 
-SIZE = (520, 696)
-"""Images of BBBC039, in pixels."""
-NUCLEI = {"density": 0.2, "occlusion": 0.0}
-"""Generated images for the clock: about as full of nuclei as those of BBBC039."""
+SIZES: dict[int, tuple[int, ...]] = {2: (520, 696), 3: (64, 192, 192)}
+"""Generated images for the clock, by dimension: as large as those of BBBC039; a small volume."""
+SCENES: dict[int, dict[str, Any]] = {2: {"density": 0.2, "occlusion": 0.0}, 3: {"kind": "neurites"}}
+"""About as full of nuclei as images of BBBC039; neurites."""
 STAGES = ("preparation", "network", "postprocessing")
 ALONE = "import sys; from segraft.benchmarking import predict_alone; predict_alone(*sys.argv[1:])"
 
 
 def benchmark(
     subject: str | Path,
-    size: tuple[int, int] = SIZE,
+    size: Sequence[int] | None = None,
     *,
     image: np.ndarray | None = None,
     repeats: int = 5,
@@ -55,7 +55,7 @@ def benchmark(
 
     Parameters
     ----------
-    size : ``(y, x)`` of the generated image of nuclei to segment
+    size : ``(*space)`` of the generated image to segment, nuclei or neurites; by default ``SIZES``
     image : an image to segment instead
     repeats, warmup : predictions that are timed, and that are not
     threads : of the CPU; all by default
@@ -69,19 +69,20 @@ def benchmark(
 
     Raises ``UserError`` when the subject is neither a model nor a network's name, or a number is out of range.
     """
-    if repeats < 1 or warmup < 0 or min(size) < 1 or (threads is not None and threads < 1):
+    if repeats < 1 or warmup < 0 or min(size or (1,)) < 1 or (threads is not None and threads < 1):
         raise UserError(
             f"size {size}, repeats {repeats}, warmup {warmup}, threads {threads} came; "
             "wanted positive numbers, warmup may be 0"
         )
     model, trained = open_subject(subject, device)
-    given = image is not None
-    image = nuclei(size, model.network.in_channels) if image is None else image
+    ndim, given = model.network.ndim, image is not None
+    size = tuple(size or SIZES[ndim]) if image is None else image.shape[-ndim:]
+    if len(size) != ndim:
+        raise UserError(f"size {size} came for a network in {ndim} dimensions; wanted {ndim} numbers")
+    image = scene(size, model.network.in_channels) if image is None else image
     with _threads(threads) as used:
         runs = [_timed(model, image, trained) for _ in range(warmup + repeats)][warmup:]
-    space = image.shape[-2:]
-    padded = (-(-extent // model.network.stride) * model.network.stride for extent in space)
-    parameters, macs = complexity(model.network, (1, model.network.in_channels, *padded))
+    parameters, macs = complexity(model.network, (1, model.network.in_channels, *model.network.input_size(size)))
     return {
         "parameters": parameters,
         "macs": macs,
@@ -90,7 +91,7 @@ def benchmark(
         "objects": runs[-1]["objects"],
         "trained": trained,
         "generated": not given,
-        "size": space,
+        "size": size,
         "threads": used,
         "device": str(model.device),
     }
@@ -104,19 +105,21 @@ def open_subject(subject: str | Path, device: str = "auto") -> tuple[Model, bool
         raise UserError(
             f"{subject} is neither a run folder, nor a model file, nor a network; known networks: {', '.join(NETWORKS)}"
         )
-    network = create_network(str(subject)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = create_network(str(subject))
+    if network.ndim == 2:
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network = network.to(find_device(device))
     return Model(network.eval().requires_grad_(False), {"network": {"name": str(subject)}}), False
 
 
-def nuclei(size: tuple[int, int], channels: int = 1) -> np.ndarray:
-    """A generated image of nuclei ``(channels, *size)`` uint16."""
+def scene(size: tuple[int, ...], channels: int = 1) -> np.ndarray:
+    """A generated image ``(channels, *size)`` of nuclei, or volume of neurites."""
     return _scene(size)[0].repeat(channels, 0)
 
 
 @cache
-def _scene(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    sample = open_dataset("synthetic", None, "test", count=1, size=size, **NUCLEI)[0]
+def _scene(size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    sample = open_dataset("synthetic", None, "test", count=1, size=size, **SCENES[len(size)])[0]
     return sample.image, sample.labels
 
 
@@ -173,15 +176,15 @@ def _timed(model: Model, image: np.ndarray, trained: bool) -> dict[str, Any]:
 
 def ideal_output(output: Output) -> Output:
     """What a perfect network would return for the generated image of this shape: a direction per instance, noise."""
-    batch, dim, height, width = output.embedding.shape
-    labels = torch.from_numpy(_scene((height, width))[1]).long()
+    _, dim, *space = output.embedding.shape
+    labels = torch.from_numpy(_scene(tuple(space))[1]).long()
     random = torch.Generator().manual_seed(0)
     directions = torch.randn(int(labels.max()) + 1, dim, generator=random)
-    embedding = directions[labels].permute(2, 0, 1) + 0.3 * torch.randn(dim, height, width, generator=random)
+    embedding = directions[labels].movedim(-1, 0) + 0.3 * torch.randn(dim, *space, generator=random)
     foreground = torch.where(labels > 0, 4.0, -4.0)[None]
     return Output(
-        embedding.expand(batch, -1, -1, -1).to(output.embedding),
-        foreground.expand(batch, -1, -1, -1).to(output.foreground),
+        embedding.expand(output.embedding.shape).to(output.embedding),
+        foreground.expand(output.foreground.shape).to(output.foreground),
     )
 
 
@@ -196,14 +199,14 @@ def _threads(count: int | None) -> Iterator[int]:
         torch.set_num_threads(before)
 
 
-def peak_memory(subject: str | Path, size: tuple[int, int], threads: int, device: torch.device) -> int | None:
+def peak_memory(subject: str | Path, size: tuple[int, ...], threads: int, device: torch.device) -> int | None:
     """Most memory in bytes that a prediction needs; None where the system does not tell.
 
     On the CPU that of a fresh process which loads the model, segments one image and ends, libraries and all: a
     process that did other things before would hide or add to what the prediction takes. On CUDA, memory of the device.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    arguments = [str(subject), *map(str, size), str(threads), str(device)]
+    arguments = [str(subject), str(threads), str(device), *map(str, size)]
     child = subprocess.run(
         [sys.executable, "-c", ALONE, *arguments], capture_output=True, text=True, check=False, env=environment
     )
@@ -211,11 +214,11 @@ def peak_memory(subject: str | Path, size: tuple[int, int], threads: int, device
     return int(last[0]) if child.returncode == 0 and last and last[0].isdigit() else None
 
 
-def predict_alone(subject: str, height: str, width: str, threads: str, device: str) -> None:
+def predict_alone(subject: str, threads: str, device: str, *size: str) -> None:
     """Segment one image and print the peak memory of this process (or of its CUDA device) in bytes."""
     torch.set_num_threads(int(threads))
     model, trained = open_subject(subject, device)
-    _timed(model, nuclei((int(height), int(width)), model.network.in_channels), trained)
+    _timed(model, scene(tuple(map(int, size)), model.network.in_channels), trained)
     print(torch.cuda.max_memory_allocated() if model.device.type == "cuda" else _resident_peak())
 
 
@@ -235,7 +238,7 @@ def _resident_peak() -> int | None:
 def rows(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     """Text by what is measured, then by name; the first of ``results`` is what the others are compared with."""
     reference = next(iter(results.values()))
-    size = "{} × {}".format(*reference["size"])
+    size = " × ".join(map(str, reference["size"]))
     told: dict[str, tuple[str, Callable[[float], str]]] = {
         "parameters": ("parameters", "{:,}".format),
         f"multiply-adds ({size})": ("macs", lambda macs: f"{macs / 1e9:.3g} G"),
@@ -276,7 +279,7 @@ def show(
     subject: str | Path,
     *,
     against: str | Path | None = None,
-    size: tuple[int, int] = SIZE,
+    size: Sequence[int] | None = None,
     repeats: int = 5,
     threads: int | None = None,
     device: str = "auto",
@@ -287,7 +290,7 @@ def show(
     ----------
     subject : run folder, model file, or name of a network (which then has fresh weights)
     against : another one that it is compared with
-    size : height and width in pixels of the image to segment
+    size : of the generated image to segment, in pixels; by default 520 696, for volumes 64 192 192
     repeats : predictions that are timed, after one that is not; the median counts
     threads : of the CPU; all by default
     device : auto, cpu, cuda or mps
@@ -308,7 +311,7 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     first = next(iter(results.values()))
     untrained = [name for name, result in results.items() if not result["trained"]]
     size = " × ".join(map(str, first["size"]))
-    image = "generated image of nuclei" if first["generated"] else "image"
+    image = "generated image" if first["generated"] else "image"
     lines = [f"Times are medians for one {image}, {size} pixels, on {first['device']} with {first['threads']} threads."]
     lines += [
         f"{name} finds {result['objects']} objects in it." for name, result in results.items() if result["trained"]
@@ -332,11 +335,12 @@ def describe(path: str | Path) -> str:
     Raises ``UserError`` when there is no model.
     """
     model, file = load(path, device="cpu"), checkpoint.locate(path)
-    parameters, macs = complexity(model.network, (1, model.network.in_channels, 512, 512))
+    extent = EXTENTS[model.network.ndim]
+    parameters, macs = complexity(model.network, (1, model.network.in_channels, *model.network.input_size(extent)))
     lines = {
         "file": f"{file} ({file.stat().st_size / 1e6:.2f} MB)",
         "parameters": f"{parameters:,}",
-        "multiply-adds": f"{macs / 1e9:.3g} G for 512 × 512 pixels",
+        "multiply-adds": f"{macs / 1e9:.3g} G for {' × '.join(map(str, extent))} pixels",
     }
     for section, values in model.config.items():
         lines[section.replace("_", " ")] = _told(values)

@@ -40,6 +40,7 @@ VERBS = {
     "evaluate": ("segraft.evaluation:evaluate_files", "Score label images against the truth."),
     "benchmark": ("segraft.benchmarking:show", "Measure parameters, multiply-adds, time and memory of a model."),
     "info": ("segraft.benchmarking:describe", "Say what a model is and how it was trained."),
+    "report": ("segraft.experiments:report", "Compare runs on the same images, in a table and a page."),
     "demo": ("segraft.experiments:demo", "Tell the whole story on generated images: teacher, students, report."),
 }
 """The function behind each verb, imported when the verb is called: ``segraft --help`` does not wait for PyTorch."""

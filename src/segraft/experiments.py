@@ -150,6 +150,46 @@ def complete(settings: TrainSettings) -> None:
         run(replace(settings, resume=True))
 
 
+def report(
+    *runs: str | Path,
+    out: str | Path,
+    dataset: str | None = None,
+    root: str | Path | None = None,
+    split: str = "test",
+    options: dict[str, Any] | None = None,
+    device: str = "auto",
+) -> Path:
+    """Compare runs on the same images: scores, costs, curves and pictures, in a table and in ``out/report.html``.
+
+    Parameters
+    ----------
+    runs : run folders: the teacher, the student alone, and students to compare with that
+    out : folder for the report
+    dataset : the images; by default those that the last run was trained on
+    root : folder of the data set
+    split : train, val or test
+    options : of the data set's reader, by name
+    device : auto, cpu, cuda or mps
+
+    Raises
+    ------
+    UserError : a run is incomplete, two have the same name, or no image has a truth
+    """
+    if not runs:
+        raise UserError("no run came; wanted run folders: teacher, student alone, other students; give them")
+    named = {Path(run).resolve().name: Path(run) for run in runs}
+    if len(named) < len(runs):
+        raise UserError(f"{len(runs)} runs came with the names {', '.join(named)}; wanted different ones; rename one")
+    if dataset is None:
+        recorded = reporting.read_record(Path(runs[-1])).settings
+        dataset, root = recorded["dataset"], root or recorded.get("root")
+        options = options or recorded.get("options")
+    out = Path(out)
+    with unwritable(out):
+        out.mkdir(parents=True, exist_ok=True)
+    return compare(named, dataset, root, split, out, options=options, device=device)
+
+
 def compare(
     runs: Mapping[str, Path],
     dataset: str,
@@ -157,6 +197,7 @@ def compare(
     split: str,
     out: str | Path,
     *,
+    options: Mapping[str, Any] | None = None,
     device: str = "auto",
     title: str = "Teacher and students",
 ) -> Path:
@@ -164,20 +205,16 @@ def compare(
 
     Parameters
     ----------
-    runs : run folders by name; the first is the teacher, what the others are compared with
-    dataset, root, split : the images
+    runs : run folders by name: the teacher, to whose costs the others' are compared, the student alone, to whose
+        scores the others' are compared, and other students
+    dataset, root, split, options : the images
     """
-    samples = [sample for sample in open_dataset(dataset, root, split) if sample.labels is not None]
+    samples = [sample for sample in open_dataset(dataset, root, split, **(options or {})) if sample.labels is not None]
     if not samples:
         raise UserError(f"no image of {dataset} ({split}) has a truth; wanted images with masks; choose another split")
     by_image = {name: score(path, samples, device) for name, path in runs.items()}
     summaries = {name: summarise(scores) for name, scores in by_image.items()}
-    size = samples[0].image.shape[-2:]
-    image = samples[0].image
-    costs = {
-        name: benchmarking.benchmark(path, (size[0], size[1]), image=image, device=device)
-        for name, path in runs.items()
-    }
+    costs = {name: benchmarking.benchmark(path, image=samples[0].image, device=device) for name, path in runs.items()}
     lines = [*verdict(by_image), *benchmarking.notes(costs)]
     page = reporting.write_report(
         Path(out),

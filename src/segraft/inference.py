@@ -13,16 +13,21 @@ from torch import Tensor, nn
 
 from segraft import checkpoint
 from segraft.affinity import OFFSETS_2D, OFFSETS_3D_LONG, embedding_affinities
+from segraft.budget import fitting_tile
 from segraft.data.images import to_channels_first
 from segraft.data.normalise import Normalisation
 from segraft.errors import UserError, choose
 from segraft.labels import consecutive
 from segraft.segment import SEGMENTERS
-from segraft.tiling import Space, Tile, crop, scratch, tiles, within
+from segraft.tiling import Space, Tile, cut, scratch, tiles, within
 from segraft.types import Offsets, Stored
 
-TILE = 1024**2
-"""Pixels of the core of an automatic tile; images of more than four times as many are cut into tiles."""
+TILE = 1024
+"""Side of the core of an automatic tile of an image."""
+LARGE = 2048**2
+"""Images of more pixels are cut into tiles."""
+VOLUME = 4.0
+"""Gigabytes that a tile of a volume may take by default."""
 LARGEST_SCALE = 50
 """Scales beyond this (or below its inverse) are taken for a mistaken unit."""
 
@@ -58,7 +63,7 @@ class Model:
 
     Parameters
     ----------
-    network : with the attributes ``ndim in_channels dim stride halo``; runs where its weights are, in eval mode
+    network : with the attributes of ``segraft.networks.network.Network``; runs where its weights are, in eval mode
     config : what is stored beside the weights (see ``segraft.checkpoint``); of its keys ``normalisation``, ``offsets``,
         ``channels``, ``voxel_size`` and ``segmentation`` are used here, each with a default
     """
@@ -81,7 +86,8 @@ class Model:
         *,
         foreground: float | None = None,
         minimum_size: int | None = None,
-        tile: int | None = None,
+        tile: int | Sequence[int] | None = None,
+        memory: float | None = None,
         scale: float | Sequence[float] | None = None,
         voxel_size: Sequence[float] | None = None,
         channels: Sequence[int] | None = None,
@@ -94,9 +100,10 @@ class Model:
         foreground : probability above which a pixel is part of an object; by default that of the configuration
         minimum_size : segments of fewer pixels of this image join a larger one that they touch, or vanish; by default
             the configuration's number, in pixels of the training images
-        tile : side in pixels of the parts that the network computes at once, to bound its memory; by default none for
-            images up to 2048², else 1024. The labels are those of the whole image, up to their numbers. Affinities are
-            kept in a temporary file and segmented by connected pieces of the foreground.
+        tile : side in pixels, or one per axis, of the parts that the network computes at once, to bound its memory; by
+            default none for images up to 2048², else 1024. The labels are those of the whole image, up to their
+            numbers. Affinities are kept in a temporary file and segmented by connected pieces of the foreground.
+        memory : in place of ``tile``: gigabytes that a part may take, 4 by default for volumes
         scale : factor, one or per axis, that brings the image to the pixel size of the training images
         voxel_size : the image's pixel size in nm, one or per axis, in place of ``scale``
         channels : indices of the channels to use
@@ -120,9 +127,9 @@ class Model:
         if minimum_size is not None:
             smallest = round(smallest * math.prod(target) / math.prod(space))
         segment = choose("segmenter", settings.get("segmenter", "mutex"), SEGMENTERS)
-        normalised, tile = self.normalisation(_resize(stored, target)), _tile(tile, target)
-        with scratch((len(self.offsets), *target), stored=tile is not None) as affinities:
-            probability = self._affinities(normalised, tile, affinities)
+        normalised, parts = self.normalisation(_resize(stored, target)), self._tile(tile, memory, target)
+        with scratch((len(self.offsets), *target), stored=parts is not None) as affinities:
+            probability = self._affinities(normalised, parts, affinities)
             inside = (
                 probability > threshold if true_foreground is None else _nearest(_mask(true_foreground, space), target)
             )
@@ -130,27 +137,27 @@ class Model:
         return labels if target == space else self._back(labels, space, true_foreground)
 
     def embed(
-        self, image: np.ndarray, *, tile: int | None = None, channels: Sequence[int] | None = None
+        self, image: np.ndarray, *, tile: int | Sequence[int] | None = None, channels: Sequence[int] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the embedding ``(D, *space)`` and the foreground probability ``(*space)`` of an image, float32."""
         normalised = self.normalisation(self.channels_first(image, channels))
         space = normalised.shape[1:]
         embedding, probability = np.empty((self.network.dim, *space), np.float32), np.empty(space, np.float32)
-        for part, vectors, logits in self._run(normalised, _tile(tile, space), ()):
+        for part, vectors, logits in self._run(normalised, self._tile(tile, None, space), ()):
             embedding[:, *part.core] = vectors[0].cpu().numpy()
             probability[part.core] = logits.sigmoid().cpu().numpy()
         return embedding, probability
 
     def affinities(
-        self, image: np.ndarray, *, tile: int | None = None, channels: Sequence[int] | None = None
+        self, image: np.ndarray, *, tile: int | Sequence[int] | None = None, channels: Sequence[int] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return affinities ``(N, *space)``, in [-1, 1], and the foreground probability ``(*space)``, float32."""
         normalised = self.normalisation(self.channels_first(image, channels))
         space = normalised.shape[1:]
         affinities = np.empty((len(self.offsets), *space), np.float32)
-        return affinities, self._affinities(normalised, _tile(tile, space), affinities)
+        return affinities, self._affinities(normalised, self._tile(tile, None, space), affinities)
 
-    def _affinities(self, normalised: np.ndarray, tile: int | None, into: Stored) -> np.ndarray:
+    def _affinities(self, normalised: np.ndarray, tile: Space | None, into: Stored) -> np.ndarray:
         """Write the affinities of a normalised image ``(C, *space)`` tile by tile; return the foreground."""
         probability = np.empty(normalised.shape[1:], np.float32)
         for part, vectors, logits in self._run(normalised, tile, self.offsets):
@@ -161,13 +168,14 @@ class Model:
             raise UserError("the network's output is NaN; wanted numbers; its weights are damaged: train again")
         return probability
 
-    def _run(self, normalised: np.ndarray, tile: int | None, offsets: Offsets) -> Iterator[tuple[Tile, Tensor, Tensor]]:
+    def _run(
+        self, normalised: np.ndarray, tile: Space | None, offsets: Offsets
+    ) -> Iterator[tuple[Tile, Tensor, Tensor]]:
         """Yield each tile, its embedding ``(1, D, *context)`` and foreground logits ``(*core)``, on the device."""
         space = normalised.shape[1:]
-        strides = _per_axis(self.network.stride, len(space))
-        for part in tiles(space, tile, strides, self.network.halo, offsets):
-            embedding, foreground = self._forward(crop(normalised, part.window))
-            context, core = within(part.context, part.window), within(part.core, part.window)
+        for part in tiles(space, tile, self.network, offsets):
+            embedding, foreground = self._forward(cut(normalised, part.window))
+            context, core = within(part.context, part.output), within(part.core, part.output)
             yield part, embedding[:, :, *context], foreground[0, 0][core]
 
     @torch.inference_mode()
@@ -205,6 +213,22 @@ class Model:
             )
         return image
 
+    def _tile(self, tile: int | Sequence[int] | None, memory: float | None, space: Space) -> Space | None:
+        """Shape of the tiles: as wanted, or None for images that the network computes at once."""
+        if tile is not None and memory is not None:
+            raise UserError("both tile and memory came; wanted one of them; leave the other away")
+        if tile is None and memory is None and len(space) == 2:
+            return (TILE, TILE) if math.prod(space) > LARGE else None
+        if tile is None:
+            found = fitting_tile(self.network, space, self.offsets, (VOLUME if memory is None else memory) * 1e9)
+            return None if all(a >= b for a, b in zip(found, space, strict=True)) else found
+        shape = _per_axis(tile, len(space))
+        if len(shape) != len(space) or min(shape) < 1:
+            raise UserError(
+                f"tile came as {tile}; wanted a positive number of pixels, 512 for example, or one per axis"
+            )
+        return shape
+
     def _scale(self, scale: float | Sequence[float] | None, voxel_size: Sequence[float] | None) -> tuple[float, ...]:
         """Factor per axis from the image's pixels to those of the training images."""
         ndim, trained = self.network.ndim, self.config.get("voxel_size")
@@ -232,14 +256,6 @@ class Model:
         if true_foreground is not None:
             labels = np.where(_mask(true_foreground, space), labels, 0)
         return consecutive(labels)
-
-
-def _tile(tile: int | None, space: Space) -> int | None:
-    """Side of the tiles: as wanted, or None for images that the network computes at once."""
-    if tile is not None and tile < 1:
-        raise UserError(f"tile came as {tile}; wanted a positive number of pixels, 512 for example")
-    large = math.prod(space) > 4 * TILE
-    return round(TILE ** (1 / len(space))) if tile is None and large else tile
 
 
 def _per_axis(value: Any, ndim: int) -> tuple[Any, ...]:

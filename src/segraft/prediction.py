@@ -39,7 +39,8 @@ def predict(
     scale: Sequence[float] | None = None,
     voxel_size: Sequence[float] | None = None,
     channels: Sequence[int] | None = None,
-    tile: int | None = None,
+    tile: Sequence[int] | None = None,
+    memory: float | None = None,
     device: str = "auto",
 ) -> int:
     """Segment images with a trained model and write a label image for each.
@@ -66,7 +67,8 @@ def predict(
     scale : factor, or one per axis, that brings the images to the pixel size of the training images
     voxel_size : pixel size of the images per axis, in nm, in place of the scale
     channels : indices of the image channels to use
-    tile : side of the parts that the network computes at once, in pixels; smaller needs less memory
+    tile : side of the parts that the network computes at once, in pixels, or one per axis; smaller needs less memory
+    memory : in place of tile, gigabytes that a part may take; by default 4 for volumes
     device : auto, cpu, cuda, cuda:1 or mps
 
     Raises
@@ -81,6 +83,7 @@ def predict(
     place = partial(Products.of, out, suffix, tuple(kind for kind, asked in extras.items() if asked))
     loaded = load(model, device)
     choices: dict[str, Any] = {"minimum_size": minimum_size, "scale": scale, "voxel_size": voxel_size, "tile": tile}
+    choices["memory"] = memory
     choices["foreground"] = None if truth else foreground
     _try_choices(loaded, choices, drawn=overlay or outlines)
     if dataset is None:

@@ -2,60 +2,98 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from segraft.data.augment import crop
 from segraft.data.images import unwritable
 from segraft.types import Offsets, Stored
 
 Space = tuple[int, ...]
 Region = tuple[slice, ...]
+Part = tuple[slice, slice, slice, slice]
+"""Core, context, output and window of a tile along one axis."""
 
 CHUNK = {2: 64, 3: 16}
 """Side of the chunks of a stored array, by dimension."""
 
 
 class Tile(NamedTuple):
-    """A part of an image to compute at once, as slices per axis of the padded image, each inside the next."""
+    """A part of an image to compute at once, as slices per axis, each inside the next."""
 
     core: Region
     """Pixels whose results are kept."""
     context: Region
     """The core and the partners that the offsets lead to, inside the image."""
+    output: Region
+    """Pixels that the network gives results for."""
     window: Region
-    """What the network has to see: the context and all that influences it, aligned to the network's stride."""
+    """What the network has to see. It may reach beyond the image, which is reflected there."""
 
 
-def tiles(space: Space, tile: int | None, strides: Space, halo: int, offsets: Offsets = ()) -> Iterator[Tile]:
-    """Cut an image, padded at its end to multiples of ``strides``, into tiles that give the results of the whole image.
+def tiles(space: Space, tile: Space | None, network: Any, offsets: Offsets = ()) -> Iterator[Tile]:
+    """Cut an image into tiles that give the results of the whole image (one tile for None).
 
-    Cores are equal, at most ``tile`` wide (rounded up to a multiple of the stride; one core for None) and begin at
-    multiples of the stride; so do windows, which end there too, so that pooling meets the same pixels.
+    Cores are equal, at most ``tile`` wide (rounded up to a multiple of the network's stride), and begin, as all
+    outputs do, at multiples of the stride, so that pooling meets the same pixels.
+
+    Parameters
+    ----------
+    network : with the attributes ``stride halo context minimum`` of ``segraft.networks.network.Network``
     """
-    axes = []
-    for axis, (size, stride) in enumerate(zip(space, strides, strict=True)):
-        reach = [offset[axis] for offset in offsets] or [0]
-        before, after = max(0, -min(reach)), max(0, *reach)
-        padded = _up(size, stride)
-        width = padded if tile is None else _up(math.ceil(size / math.ceil(size / _up(tile, stride))), stride)
-        parts = []
-        for start in range(0, size, width):
-            core = slice(start, min(start + width, size))
-            context = slice(max(0, core.start - before), min(size, core.stop + after))
-            window = slice(
-                max(0, (context.start - halo) // stride * stride), min(padded, _up(context.stop + halo, stride))
-            )
-            parts.append((core, context, window))
-        axes.append(parts)
-    for index in np.ndindex(*map(len, axes)):
-        chosen = [parts[k] for parts, k in zip(axes, index, strict=True)]
-        yield Tile(*zip(*chosen, strict=True))
+    for parts in itertools.product(*grid(space, tile, network, offsets)):
+        yield Tile(*zip(*parts, strict=True))
+
+
+def grid(space: Space, tile: Space | None, network: Any, offsets: Offsets) -> list[list[Part]]:
+    """For each axis the core, context, output and window of each tile along it; see ``tiles``."""
+    sides = tile or (None,) * len(space)
+    return [along(axis, *sizes, network, offsets) for axis, sizes in enumerate(zip(space, sides, strict=True))]
+
+
+def along(axis: int, size: int, tile: int | None, network: Any, offsets: Offsets) -> list[Part]:
+    """The tiles along one axis of so many pixels."""
+    geometry = Axis.of(network, axis, offsets)
+    width = _up(size, geometry.stride) if tile is None else geometry.width(size, tile)
+    return [geometry.part(start, min(start + width, size), size) for start in range(0, size, width)]
+
+
+class Axis(NamedTuple):
+    """What matters for tiles along one axis: of the network, and how far offsets reach before and after a pixel."""
+
+    stride: int
+    halo: int
+    lost: int
+    smallest: int
+    """Smallest output; others are a multiple of the stride larger."""
+    before: int
+    after: int
+
+    @classmethod
+    def of(cls, network: Any, axis: int, offsets: Offsets) -> Axis:
+        """Of a network and offsets; halos are those of networks that pad, contexts of those that do not."""
+        lost, reach = network.context[axis], [0, *(offset[axis] for offset in offsets)]
+        stride = network.stride if isinstance(network.stride, int) else network.stride[axis]
+        return cls(stride, network.halo, lost, network.minimum[axis] - 2 * lost, -min(reach), max(reach))
+
+    def width(self, size: int, tile: int) -> int:
+        """Width of equal cores, at most ``tile`` rounded up to the stride, that cover ``size`` pixels."""
+        return _up(math.ceil(size / math.ceil(size / _up(tile, self.stride))), self.stride)
+
+    def part(self, start: int, stop: int, size: int) -> Part:
+        """A tile whose core is ``start .. stop`` of ``size`` pixels."""
+        context = slice(max(0, start - self.before), min(size, stop + self.after))
+        begin = max(0, (context.start - self.halo) // self.stride * self.stride)
+        end = min(context.stop + self.halo, _up(size, self.stride)) if self.halo else context.stop
+        end = begin + self.smallest + _up(max(0, end - begin - self.smallest), self.stride)
+        return slice(start, stop), context, slice(begin, end), slice(begin - self.lost, end + self.lost)
 
 
 def _up(size: int, multiple: int) -> int:
@@ -68,19 +106,10 @@ def within(region: Region, frame: Region) -> Region:
     return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(region, frame, strict=True))
 
 
-def crop(image: np.ndarray, window: Region) -> np.ndarray:
+def cut(image: np.ndarray, window: Region) -> np.ndarray:
     """Cut a window out of ``(C, *space)``; beyond the image's ends it is reflected, as often as needed."""
-    space = image.shape[1:]
-    if all(axis.start >= 0 and axis.stop <= size for axis, size in zip(window, space, strict=True)):
-        return image[:, *window]
-    picks = [_reflect(np.arange(axis.start, axis.stop), size) for axis, size in zip(window, space, strict=True)]
-    return np.stack([channel[np.ix_(*picks)] for channel in image])
-
-
-def _reflect(index: np.ndarray, size: int) -> np.ndarray:
-    """Indices of any integers inside ``0 .. size - 1``, mirrored about the first and the last pixel."""
-    folded = index % max(1, 2 * (size - 1))
-    return np.minimum(folded, 2 * (size - 1) - folded) if size > 1 else folded
+    start, shape = [axis.start for axis in window], [axis.stop - axis.start for axis in window]
+    return crop(image, start, shape, None)
 
 
 @contextmanager

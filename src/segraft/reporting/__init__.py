@@ -19,7 +19,7 @@ from segraft.data.images import replacing, unwritable
 from segraft.errors import UserError
 from segraft.inference import load
 from segraft.metrics import SCORES
-from segraft.networks import complexity
+from segraft.networks import EXTENTS, complexity
 from segraft.types import Sample
 
 PAGE = "report.html"
@@ -31,8 +31,6 @@ NEUTRAL = ("n_predicted", "n_true")
 COUNTED = ("dic", *NEUTRAL)
 CURVES = ("aji", "pq", "f1", "dice", "sbd", "dic", "voi", "arand")
 """Validation scores that are drawn."""
-EXTENT = 512
-"""Size of the image whose multiply-adds the report of a run counts."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +150,11 @@ def _validation_samples(record: Record) -> Sequence[Sample]:
 def _sizes(run: Path) -> dict[str, dict[str, str]]:
     """Parameters and multiply-adds of a run's network, as rows of the page."""
     name, network = run.resolve().name, load(run, device="cpu").network
-    parameters, macs = complexity(network, (1, network.in_channels, EXTENT, EXTENT))
+    extent = EXTENTS[network.ndim]
+    parameters, macs = complexity(network, (1, network.in_channels, *network.input_size(extent)))
     return {
         "parameters": {name: f"{parameters:,}"},
-        f"multiply-adds ({EXTENT} × {EXTENT})": {name: f"{macs / 1e9:.3g} G"},
+        f"multiply-adds ({' × '.join(map(str, extent))})": {name: f"{macs / 1e9:.3g} G"},
     }
 
 

@@ -18,10 +18,10 @@ from segraft.reporting.error_map import ErrorMap, error_map
 from segraft.reporting.projection import Projection, fit_projection
 from segraft.types import Sample
 
-LOOKED_AT = 1024
-"""Pixels per axis that are segmented for a picture: the centre of larger images."""
-SHOWN = 320
-"""Pixels per axis that are shown of it."""
+LOOKED_AT = {2: (1024, 1024), 3: (32, 320, 320)}
+"""Pixels per axis that are segmented for a picture, by dimension: the centre of larger images."""
+SHOWN = (320, 320)
+"""Pixels per axis that are shown of it, of a volume in its middle section."""
 LEGEND = {
     "correct": "#cfd8dc",
     "outline": "#90a4ae",
@@ -63,32 +63,34 @@ def picture(sample: Sample, models: Mapping[str, Model], projections: dict[int, 
 
     ``projections`` by embedding dimension is filled by the first model that has the dimension; the others follow it.
     """
-    sample = _centre(sample, LOOKED_AT)
-    shown = _centre(sample, SHOWN)
+    part = _central(sample.image.shape[1:], LOOKED_AT[sample.image.ndim - 1])
+    labels = sample.labels[part] if sample.labels is not None else None
+    sample = Sample(sample.image[:, *part], labels, sample.name, sample.voxel_size)
+    truth = crop(labels) if labels is not None else None
     drawn = []
     for name, model in models.items():
         seen = _look(sample, model)
         dim = len(seen.embedding)
         if dim not in projections:
             projections[dim] = fit_projection(seen.embedding)
-        drawn.append({"name": name, **_drawn(seen, shown.labels, projections[dim])})
+        drawn.append({"name": name, **_drawn(seen, truth, projections[dim])})
     return Picture(
         name=sample.name,
-        size=" × ".join(map(str, shown.image.shape[1:])),
+        size=_size(sample.image.shape[1:]),
         image=data_uri(_grey_or_colour(sample.image)),
-        truth=data_uri(label_colours(shown.labels)) if shown.labels is not None else None,
+        truth=data_uri(label_colours(truth)) if truth is not None else None,
         models=drawn,
     )
 
 
 def _look(sample: Sample, model: Model) -> Seen:
     """Segment the whole sample, then cut out what is shown."""
-    labels = crop(model.predict(sample.image), SHOWN)
+    labels = crop(model.predict(sample.image))
     embedding, _ = model.embed(sample.image)
-    embedding = np.stack([crop(channel, SHOWN) for channel in embedding])
+    embedding = np.stack([crop(channel) for channel in embedding])
     if sample.labels is None:
         return Seen(labels, embedding, None, None)
-    truth = crop(sample.labels, SHOWN)
+    truth = crop(sample.labels)
     return Seen(labels, embedding, error_map(labels, truth), float(evaluate(labels, truth)["aji"]))
 
 
@@ -108,26 +110,26 @@ def _drawn(seen: Seen, truth: np.ndarray | None, projection: Projection) -> dict
     return drawn
 
 
-def crop(array: np.ndarray, size: int) -> np.ndarray:
-    """Central part of an image ``(y, x)``, at most ``size`` pixels along each axis."""
-    return array[_central(array.shape, size)]
+def crop(array: np.ndarray) -> np.ndarray:
+    """What is shown of ``(y, x)``, or of the middle section of ``(z, y, x)``: the centre, at most ``SHOWN``."""
+    section = array[len(array) // 2] if array.ndim == 3 else array
+    return section[_central(section.shape, SHOWN)]
 
 
-def _central(shape: Sequence[int], size: int) -> tuple[slice, ...]:
-    starts = [max(0, extent - size) // 2 for extent in shape]
-    return tuple(slice(start, start + size) for start in starts)
+def _central(shape: Sequence[int], size: Sequence[int]) -> tuple[slice, ...]:
+    starts = [max(0, extent - most) // 2 for extent, most in zip(shape, size, strict=True)]
+    return tuple(slice(start, start + most) for start, most in zip(starts, size, strict=True))
 
 
-def _centre(sample: Sample, size: int) -> Sample:
-    """The central part of a sample."""
-    part = _central(sample.image.shape[1:], size)
-    labels = sample.labels[part] if sample.labels is not None else None
-    return Sample(sample.image[:, *part], labels, sample.name, sample.voxel_size)
+def _size(space: Sequence[int]) -> str:
+    """Words for what is shown of an image of this shape."""
+    shown = " × ".join(str(min(pair)) for pair in zip(space[-2:], SHOWN, strict=True))
+    return shown if len(space) == 2 else f"{shown}, section {space[0] // 2 + 1} of {space[0]}"
 
 
 def _grey_or_colour(image: np.ndarray) -> np.ndarray:
-    """An image ``(C, y, x)`` as models see it, cut to what is shown: grey, or its first three channels in colour."""
-    normalised = Normalisation()(image)[:, *_central(image.shape[1:], SHOWN)]
+    """An image ``(C, *space)`` as models see it, cut to what is shown: grey, or its first three channels in colour."""
+    normalised = np.stack([crop(channel) for channel in Normalisation()(image)])
     channels = (normalised.clip(0, 1) * 255).round().astype(np.uint8)
     if len(channels) == 1:
         return channels[0]
