@@ -12,36 +12,88 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segraft.errors import UserError
-from segraft.networks import NETWORKS, complexity, create_network
+from segraft.networks import NETWORKS, complexity, create_network, pyramid
 
-SIZE = 32
-COUNTS = [  # options, parameters in millions, multiply-adds of convolutions in 1e9 for 3 × 544 × 544
-    ({"name": "resunet"}, 33.61, 581.8),
-    ({"name": "resunet-tiny"}, 0.2960, 5.62),
-    ({"name": "resunet", "width": 2}, 0.0747, 1.43),
-    ({"name": "resunet", "width": 3}, 0.1670, 3.18),
-    ({"name": "resunet", "width": 7}, 0.9030, 17.08),
+SMALL: dict[str, tuple[int, ...]] = {  # every network has as few channels here as make a test quick
+    "resunet": (4, 6, 8, 10),
+    "resunet-tiny": (4, 8, 16, 32, 64),
+    "nested-unet": (8, 16, 32),
+    "mobilenet": (4, 4, 6, 8, 8, 12, 16, 20, 40),
+    "mala": (4, 8, 12),
+    "mala-tiny": (4, 6, 8),
+}
+OUTPUT = {2: (32, 32), 3: (2, 11, 11)}
+IMAGE, VOLUME = (1, 3, 544, 544), (1, 1, 84, 268, 268)
+COUNTS = [  # options, input, parameters in millions, multiply-adds of convolutions in 1e9
+    ({"name": "resunet"}, IMAGE, 33.61, 581.8),
+    ({"name": "resunet-tiny"}, IMAGE, 0.2960, 5.62),
+    ({"name": "resunet", "width": 2}, IMAGE, 0.0747, 1.43),
+    ({"name": "resunet", "width": 3}, IMAGE, 0.1670, 3.18),
+    ({"name": "resunet", "width": 7}, IMAGE, 0.9030, 17.08),
+    ({"name": "nested-unet"}, IMAGE, 36.63, 622.6),
+    ({"name": "mobilenet"}, IMAGE, 2.25, 19.3),
+    ({"name": "mala"}, VOLUME, 84.02, 366.4),
+    ({"name": "mala-tiny"}, VOLUME, 0.3676, 21.76),
 ]
+LEVELS = [(1, 1), (1, 1, 1), (1, 1, 1, 1, 1)]
+PADDED = [("resunet", levels) for levels in LEVELS] + [("nested-unet", levels) for levels in LEVELS]
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
-def network(request: pytest.FixtureRequest) -> nn.Module:
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def network(name: str) -> Any:
     torch.manual_seed(0)
-    return create_network(request.param, in_channels=2, dim=5).eval()
+    return create_network(name, in_channels=2, dim=5, filters=SMALL[name]).eval()
 
 
-def an_image(network: Any, batch: int = 1) -> Tensor:
-    return torch.rand(batch, network.in_channels, *[max(SIZE, network.stride)] * network.ndim)
+def an_image(network: Any, batch: int = 1, output: tuple[int, ...] | None = None) -> Tensor:
+    return torch.rand(batch, network.in_channels, *network.input_size(output or OUTPUT[network.ndim]))
 
 
-def test_outputs_have_the_size_of_the_image(network: Any) -> None:
-    assert (network.in_channels, network.dim) == (2, 5)
-    x = torch.rand(3, 2, network.stride, 2 * network.stride)
+def strides(network: Any) -> tuple[int, ...]:
+    return (network.stride,) * network.ndim if isinstance(network.stride, int) else network.stride
+
+
+def test_a_network_says_what_it_is(network: Any, name: str) -> None:
+    assert (network.in_channels, network.dim, network.filters) == (2, 5, SMALL[name])
+    assert len(network.context) == len(strides(network)) == len(network.minimum) == network.ndim
+    assert all(network.halo % stride == 0 for stride in strides(network))
+    assert all(network.context) != bool(network.halo), "either the border is lost, or zeros beyond it matter"
+
+
+@pytest.mark.parametrize("more", [0, 1, 3])
+def test_the_smallest_input_covers_an_output_of_any_size(network: Any, more: int) -> None:
+    wanted = tuple(size + more * (axis + 1) for axis, size in enumerate(OUTPUT[network.ndim]))
+    x = an_image(network, 2, wanted)
     with torch.no_grad():
         output = network(x)
-    assert output.embedding.shape == (3, 5, *x.shape[2:])
-    assert output.foreground.shape == (3, 1, *x.shape[2:])
+    space = tuple(size - 2 * lost for size, lost in zip(x.shape[2:], network.context, strict=True))
+    assert output.embedding.shape == (2, 5, *space)
+    assert output.foreground.shape == (2, 1, *space)
     assert output.stages == ()
+    assert all(
+        size - stride < least <= size for size, least, stride in zip(space, wanted, strides(network), strict=True)
+    )
+
+
+def test_the_smallest_image_is_large_enough(network: Any) -> None:
+    assert network.input_size((1,) * network.ndim) == network.minimum
+    with torch.no_grad():
+        assert network(torch.rand(1, 2, *network.minimum)).embedding.isfinite().all()
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+@pytest.mark.parametrize("change", ["one more", "one less", "too small", "nothing"])
+def test_sizes_that_do_not_fit_are_refused(network: Any, axis: int, change: str) -> None:
+    size, stride = network.minimum[axis] + strides(network)[axis], strides(network)[axis]
+    space = list(network.input_size(OUTPUT[network.ndim]))
+    space[axis] = {"one more": size + 1, "one less": size - 1, "too small": size - 2 * stride, "nothing": 0}[change]
+    with pytest.raises(UserError, match=r"does not fit the network; wanted .*, nearest .* or .* takes any size"):
+        network(torch.rand(1, 2, *space))
 
 
 def test_features_are_the_stages_from_the_bottleneck_up(network: Any) -> None:
@@ -51,10 +103,12 @@ def test_features_are_the_stages_from_the_bottleneck_up(network: Any) -> None:
     assert torch.equal(plain.embedding, output.embedding)
     assert torch.equal(plain.foreground, output.foreground)
     widths = [stage.shape[-1] for stage in output.stages]
-    assert widths[0] == x.shape[-1] // network.stride
-    assert widths[-1] == x.shape[-1]
-    assert widths == sorted(widths)
+    assert widths == sorted(set(widths)), "from coarse to fine, each stage of another size"
     assert len(widths) >= 3
+    assert widths[-1] <= output.embedding.shape[-1]
+    if network.halo:
+        assert all(x.shape[-1] % width == 0 for width in widths)
+        assert widths[0] == x.shape[-1] // network.stride
 
 
 def test_evaluation_is_deterministic_and_image_by_image(network: Any) -> None:
@@ -75,7 +129,9 @@ def test_gradients_reach_every_parameter(network: Any) -> None:
         assert gradient.any(), name
 
 
-def test_sizes_that_do_not_fit_are_answered_with_the_nearest(network: Any) -> None:
+@pytest.mark.parametrize("padded", ["resunet", "nested-unet", "mobilenet"])
+def test_padded_networks_name_the_nearest_sizes(padded: str) -> None:
+    network: Any = create_network(padded, in_channels=2, filters=SMALL[padded])
     s = network.stride
     low, high = f"{s} × {2 * s}", f"{2 * s} × {3 * s}"
     with pytest.raises(UserError, match=f"wanted multiples of {s}, nearest {low} or {high}; .* takes any size"):
@@ -84,16 +140,16 @@ def test_sizes_that_do_not_fit_are_answered_with_the_nearest(network: Any) -> No
         network(torch.rand(1, 2, s, 1))
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 32, 32), (2, 32, 32), (1, 2, 4, 32, 32)])
-def test_images_of_another_kind_are_refused(network: Any, shape: tuple[int, ...]) -> None:
-    with pytest.raises(UserError, match=r"has shape \(.*; wanted \(batch, 2, y, x\)"):
-        network(torch.rand(shape))
+@pytest.mark.parametrize("before", [(1, 3), (2,), (1, 2, 4)], ids=["channels", "no batch", "one axis more"])
+def test_images_of_another_kind_are_refused(network: Any, before: tuple[int, ...]) -> None:
+    axes = "y, x" if network.ndim == 2 else "z, y, x"
+    with pytest.raises(UserError, match=rf"has shape \(.*; wanted \(batch, 2, {axes}\)"):
+        network(torch.rand(*before, *network.minimum))
 
 
-def test_weights_can_be_stored_and_restored(network: Any, request: pytest.FixtureRequest) -> None:
-    name = request.node.callspec.params["network"]
+def test_weights_can_be_stored_and_restored(network: Any, name: str) -> None:
     torch.manual_seed(1)
-    other = create_network(name, in_channels=2, dim=5).eval()
+    other = create_network(name, in_channels=2, dim=5, filters=SMALL[name]).eval()
     x = an_image(network)
     with torch.no_grad():
         assert not torch.equal(other(x).embedding, network(x).embedding)
@@ -109,11 +165,11 @@ def test_the_network_can_be_exported(network: Any) -> None:
             torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("filters", [(1, 1), (1, 1, 1), (1, 1, 1, 1, 1)])
-def test_nothing_beyond_the_halo_matters(filters: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "filters"), [*PADDED, ("mobilenet", (1,) * 9)])
+def test_nothing_beyond_the_halo_matters(name: str, filters: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """With positive weights, and means in place of maxima, every pixel in reach has a gradient."""
     monkeypatch.setattr(functional, "max_pool2d", functional.avg_pool2d)
-    network: Any = create_network("resunet", dim=1, filters=filters).eval()
+    network: Any = create_network(name, dim=1, filters=filters).eval()
     for parameter in network.parameters():
         nn.init.constant_(parameter, 0.1)
     stride, halo = network.stride, network.halo
@@ -128,11 +184,22 @@ def test_nothing_beyond_the_halo_matters(filters: tuple[int, ...], monkeypatch: 
     assert halo % stride == 0
 
 
-@pytest.mark.parametrize(("options", "millions", "billions"), COUNTS)
-def test_counts_are_those_of_the_table(options: dict[str, Any], millions: float, billions: float) -> None:
+@pytest.mark.slow
+def test_the_network_in_its_full_size_runs(name: str) -> None:
+    network: Any = create_network(name).eval()
+    with torch.no_grad():
+        output = network.features(torch.rand(1, 1, *network.minimum))
+    assert all(tensor.isfinite().all() for tensor in (output.embedding, output.foreground, *output.stages))
+    assert output.embedding.shape[1] == 16
+
+
+@pytest.mark.parametrize(("options", "shape", "millions", "billions"), COUNTS)
+def test_counts_are_those_of_the_table(
+    options: dict[str, Any], shape: tuple[int, ...], millions: float, billions: float
+) -> None:
     with torch.device("meta"):
-        network = create_network(**options, in_channels=3)
-    parameters, macs = complexity(network, (1, 3, 544, 544))
+        network = create_network(**options, in_channels=shape[1])
+    parameters, macs = complexity(network, shape)
     assert parameters / 1e6 == pytest.approx(millions, rel=0.01)
     assert macs / 1e9 == pytest.approx(billions, rel=0.01)
 
@@ -158,14 +225,30 @@ def test_a_width_is_short_for_five_filters() -> None:
     ]
     tiny = {name: p.shape for name, p in create_network("resunet-tiny").named_parameters()}
     assert widths[0] == widths[1] == tiny
+    with torch.device("meta"):
+        assert pyramid("nested-unet", 64) == create_network("nested-unet").filters
 
 
-@settings(max_examples=5)
-@given(st.lists(st.integers(1, 4), min_size=2, max_size=4), st.integers(1, 3), st.integers(1, 4))
-def test_any_filters_will_do(filters: list[int], channels: int, dim: int) -> None:
-    network: Any = create_network("resunet", channels, dim, tuple(filters)).eval()
-    assert network.stride == 2 ** (len(filters) - 1)
-    assert network(torch.rand(1, channels, network.stride, network.stride)).embedding.shape[1] == dim
+def test_names_of_weights_stay_what_stored_models_hold() -> None:
+    blocks = ["entry", "down.0", "up.0"]
+    layers = [f"{block}.{layer}" for block in blocks for layer in ("body.0", "body.2", "shortcut")]
+    names = [f"{layer}.{kind}" for layer in layers for kind in ("0", "1")]
+    heads = ["embedding", "foreground.0", "foreground.1", "foreground.3"]
+    found = {key.rpartition(".")[0] for key in create_network("resunet", filters=(1, 2)).state_dict()}
+    assert found == {*names, *heads}
+
+
+@settings(max_examples=8)
+@given(
+    st.sampled_from(["resunet", "nested-unet", "mala", "mala-tiny"]),
+    st.lists(st.integers(1, 4), min_size=2, max_size=3),
+    st.integers(1, 3),
+    st.integers(1, 4),
+)
+def test_any_filters_will_do(name: str, filters: list[int], channels: int, dim: int) -> None:
+    network: Any = create_network(name, channels, dim, tuple(filters)).eval()
+    assert strides(network)[-1] == (2 if network.ndim == 2 else 3) ** (len(filters) - 1)
+    assert network(torch.rand(1, channels, *network.minimum)).embedding.shape[1] == dim
 
 
 @pytest.mark.parametrize(
@@ -182,6 +265,14 @@ def test_any_filters_will_do(filters: list[int], channels: int, dim: int) -> Non
         ({"name": "resunet", "in_channels": 0}, "in_channels 0.*positive numbers"),
         ({"name": "resunet", "dim": -1}, "dim -1.*positive numbers"),
         ({"name": "resunet", "width": 0}, "positive numbers"),
+        (
+            {"name": "mala", "width": 4},
+            "width 4 came for mala; wanted none, only resunet, resunet-tiny, nested-unet have",
+        ),
+        ({"name": "mobilenet", "width": 4}, "width 4 came for mobilenet"),
+        ({"name": "mobilenet", "filters": (8, 16)}, r"2 filters \(8, 16\); wanted 9: first"),
+        ({"name": "nested-unet", "filters": (8,)}, "two or more filters"),
+        ({"name": "mala", "filters": (8,)}, "two or more filters"),
     ],
 )
 def test_impossible_networks_are_refused(options: dict[str, Any], text: str) -> None:
@@ -189,8 +280,15 @@ def test_impossible_networks_are_refused(options: dict[str, Any], text: str) -> 
         create_network(**options)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_student_and_teacher_start_finite_in_training(name: str) -> None:
-    network: Any = create_network(name).train()
+def test_a_fresh_network_is_finite_in_training(name: str) -> None:
+    network: Any = create_network(name, filters=SMALL[name]).train()
     output = network(an_image(network, 2))
     assert all(head.isfinite().all() for head in output[:2])
+
+
+def test_fresh_embeddings_tell_pixels_apart(name: str) -> None:
+    """Otherwise all affinities begin at 1, where the cosine has no slope."""
+    network: Any = create_network(name, filters=SMALL[name]).train()
+    with torch.no_grad():
+        vectors = functional.normalize(network(an_image(network, 2)).embedding.transpose(0, 1).flatten(1), dim=0)
+    assert (vectors.T @ vectors).mean() < 0.9

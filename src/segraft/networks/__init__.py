@@ -12,14 +12,25 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from segraft.errors import UserError, choose
+from segraft.networks.mala import MALA
+from segraft.networks.mobilenet import MobileNet
+from segraft.networks.nested_unet import NestedUNet
+from segraft.networks.network import Network
 from segraft.networks.resunet import ResUNet
 
 PYRAMID = (1, 2, 4, 8, 16)
+"""Filters of a network of width 1."""
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {
+NETWORKS: dict[str, Callable[..., Network]] = {
     "resunet": partial(ResUNet, filters=(32, 64, 179, 349, 680)),
     "resunet-tiny": partial(ResUNet, filters=tuple(4 * k for k in PYRAMID)),
+    "nested-unet": partial(NestedUNet, filters=tuple(64 * k for k in PYRAMID)),
+    "mobilenet": partial(MobileNet, filters=(32, 16, 24, 32, 64, 96, 160, 320, 1280)),
+    "mala": partial(MALA, filters=(12, 60, 300, 1500)),
+    "mala-tiny": partial(MALA, filters=(8, 16, 32, 64), wide_second=True),
 }
+WITH_A_WIDTH = ("resunet", "resunet-tiny", "nested-unet")
+"""Networks whose filters a width stands for."""
 
 
 def dimensions(name: str) -> int:
@@ -34,7 +45,7 @@ def create_network(
     dim: int = 16,
     filters: tuple[int, ...] | None = None,
     width: int | None = None,
-) -> nn.Module:
+) -> Network:
     """Build a network with fresh weights.
 
     Parameters
@@ -42,19 +53,33 @@ def create_network(
     name : a key of ``NETWORKS``.
     in_channels : channels of the images.
     dim : channels of the embedding.
-    filters : channels per level, in place of the named network's own.
-    width : short for ``filters = width × (1, 2, 4, 8, 16)``, as in the paper's Table VI.
+    filters : channels per level, in place of the named network's own; as many levels as there are numbers, two or more.
+        For ``mobilenet`` nine: the first convolution, seven groups of blocks, the last convolution.
+    width : short for ``filters = width × (1, 2, 4, 8, 16)``, as in the paper's Table VI; for ``WITH_A_WIDTH`` only.
+
+    Raises
+    ------
+    UserError : the name is unknown, numbers are not positive, or filters do not fit the network
     """
     build = choose("network", name, NETWORKS)
     if width is not None and filters is not None:
         raise UserError(f"both width {width} and filters {filters} are given; give one")
     if width is not None:
-        filters = tuple(width * k for k in PYRAMID)
+        filters = pyramid(name, width)
     if min((in_channels, dim, *(filters or (1,)))) < 1 or (filters is not None and len(filters) < 2):
         raise UserError(
             f"in_channels {in_channels}, dim {dim}, filters {filters}; wanted positive numbers, two or more filters"
         )
     return build(in_channels=in_channels, dim=dim, **({"filters": tuple(filters)} if filters else {}))
+
+
+def pyramid(name: str, width: int) -> tuple[int, ...]:
+    """Return the filters that a width stands for; ``UserError`` for networks that have no width."""
+    if name not in WITH_A_WIDTH:
+        raise UserError(
+            f"width {width} came for {name}; wanted none, only {', '.join(WITH_A_WIDTH)} have one; leave it away"
+        )
+    return tuple(width * k for k in PYRAMID)
 
 
 def complexity(network: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:

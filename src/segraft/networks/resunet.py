@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segraft.errors import UserError
+from segraft.networks.network import Padded, foreground_head
 from segraft.types import Output
 
 
@@ -29,12 +28,7 @@ class ResidualBlock(nn.Module):
         return functional.relu(self.body(x) + self.shortcut(x))
 
 
-def foreground_head(inputs: int) -> nn.Sequential:
-    """One-channel logits: object or background."""
-    return nn.Sequential(nn.Conv2d(inputs, inputs, 1), nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, 1, 1))
-
-
-class ResUNet(nn.Module):
+class ResUNet(Padded):
     """Residual U-Net with an embedding head and a foreground head.
 
     ``network(x)`` takes ``(B, in_channels, y, x)``, both sizes a multiple of ``stride``, and returns
@@ -42,11 +36,11 @@ class ResUNet(nn.Module):
     deepest first; skips are the pooled outputs, concatenated after each decoder block.
     """
 
-    ndim = 2
-
     def __init__(self, in_channels: int, dim: int, filters: tuple[int, ...]) -> None:
-        super().__init__()
-        self.in_channels, self.dim, self.filters = in_channels, dim, tuple(filters)
+        depth = len(filters) - 1
+        blocks = 2 + sum(2 * 2 * 2**level for level in range(depth))  # two convolutions per block, down and up
+        pooling = interpolation = stride = 2**depth
+        super().__init__(in_channels, dim, filters, stride, reach=blocks + pooling + interpolation)
         self.entry = ResidualBlock(in_channels, filters[0])
         self.down = nn.ModuleList(ResidualBlock(a, b) for a, b in pairwise(filters))
         widths = filters[:0:-1]  # deepest first; the entry's own width is not met again
@@ -54,22 +48,6 @@ class ResUNet(nn.Module):
         self.up = nn.ModuleList(ResidualBlock(a, b) for a, b in zip(joined, widths, strict=True))
         self.embedding = nn.Conv2d(widths[-1], dim, 1)
         self.foreground = foreground_head(widths[-1])
-
-    @property
-    def stride(self) -> int:
-        """Both image sizes must be a multiple of this."""
-        return 2 ** len(self.down)
-
-    @property
-    def halo(self) -> int:
-        """Pixels around an output pixel that can influence it, rounded up to a multiple of ``stride``."""
-        depth = len(self.down)
-        blocks = 2 + sum(2 * 2 * 2**level for level in range(depth))  # two convolutions per block, down and up
-        pooling = interpolation = self.stride
-        return math.ceil((blocks + pooling + interpolation) / self.stride) * self.stride
-
-    def forward(self, x: Tensor) -> Output:
-        return self.features(x)._replace(stages=())
 
     def features(self, x: Tensor) -> Output:
         """As ``forward``, with the intermediate ``stages`` from the bottleneck up through the decoder."""
@@ -85,15 +63,3 @@ class ResUNet(nn.Module):
             stages.append(x)
             x = torch.cat([x, skips.pop()], dim=1) if skips else x
         return Output(self.embedding(x), self.foreground(x), tuple(stages))
-
-    def _check(self, x: Tensor) -> None:
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            came, wanted = tuple(x.shape), f"(batch, {self.in_channels}, y, x)"
-            raise UserError(f"network input has shape {came}; wanted {wanted}")
-        if any(size % self.stride or not size for size in x.shape[2:]):
-            below = " × ".join(str(max(1, size // self.stride) * self.stride) for size in x.shape[2:])
-            above = " × ".join(str(max(1, math.ceil(size / self.stride)) * self.stride) for size in x.shape[2:])
-            raise UserError(
-                f"image size {tuple(x.shape[2:])} does not fit the network; wanted multiples of {self.stride}, "
-                f"nearest {below} or {above}; a model's predict takes any size"
-            )
