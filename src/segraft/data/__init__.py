@@ -16,6 +16,7 @@ from segraft.data.bbbc039 import bbbc039 as _bbbc039
 from segraft.data.cremi import cremi as _cremi
 from segraft.data.cvppp import cvppp as _cvppp
 from segraft.data.folder import folder as _folder
+from segraft.data.neurites import neurites as _neurites
 from segraft.data.synthetic import synthetic as _synthetic
 from segraft.errors import UserError, choose
 
@@ -26,6 +27,7 @@ DATASETS: dict[str, Callable[..., Sequence]] = {
     "cremi": _cremi,
     "cvppp": _cvppp,
     "folder": _folder,
+    "neurites": _neurites,
     "synthetic": _synthetic,
 }
 """Reader of each data set by name."""
