@@ -20,7 +20,7 @@ from segraft.errors import UserError
 from segraft.types import Sample
 
 COUNTS = {"train": 4, "val": 1, "test": 1}
-"""Volumes per split unless told otherwise; the order also tells the splits' random streams apart."""
+"""Volumes per split unless told otherwise."""
 
 VOXEL_SIZE = (40.0, 8.0, 8.0)
 """Sections are five times as thick as a pixel is wide."""
