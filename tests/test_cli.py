@@ -23,7 +23,7 @@ from segraft.settings import DistillSettings, TrainSettings
 
 Capture = pytest.CaptureFixture[str]
 PROJECT = Path(__file__).parent.parent
-VERBS = ("benchmark", "demo", "distill", "evaluate", "info", "predict", "train")
+VERBS = ("benchmark", "demo", "distill", "download", "evaluate", "info", "predict", "train")
 
 
 def help_of(verb: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -19,7 +19,7 @@ def test_unknown_names_and_options_are_answered_with_the_known_ones() -> None:
         open_dataset("bbbc039", ".", "train", seed=1)
 
 
-@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"synthetic"}))
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"neurites", "synthetic"}))
 def test_readers_of_files_ask_for_their_folder(name: str) -> None:
     with pytest.raises(UserError, match="root"):
         open_dataset(name, None, "train")

@@ -10,15 +10,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from segraft.data.ac34 import ac34 as _ac34
+from segraft.data.bbbc010 import bbbc010 as _bbbc010
 from segraft.data.bbbc039 import bbbc039 as _bbbc039
+from segraft.data.cremi import cremi as _cremi
+from segraft.data.cvppp import cvppp as _cvppp
 from segraft.data.folder import folder as _folder
+from segraft.data.neurites import neurites as _neurites
 from segraft.data.synthetic import synthetic as _synthetic
 from segraft.errors import UserError, choose
 from segraft.values import typed
 
 DATASETS: dict[str, Callable[..., Sequence]] = {
+    "ac34": _ac34,
+    "bbbc010": _bbbc010,
     "bbbc039": _bbbc039,
+    "cremi": _cremi,
+    "cvppp": _cvppp,
     "folder": _folder,
+    "neurites": _neurites,
     "synthetic": _synthetic,
 }
 """Reader of each data set by name."""

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from segraft.data.images import (
     spatial_axes,
     to_channels_first,
 )
-from segraft.data.samples import SPLITS, LazySamples, existing_folder
+from segraft.data.samples import SPLITS, LazySamples, existing_folder, shuffled
 from segraft.data.voxel_size import read_voxel_size
 from segraft.errors import UserError, choose
 from segraft.types import Sample
@@ -98,8 +97,9 @@ def _draw(
     root: Path,
     splits: tuple[str, ...] = ("test", "val", "train"),
 ) -> tuple[Pair, ...]:
-    """Draw a split: pairs in the order of a hash of seed and name, so that an added image moves few others."""
-    order = sorted(pairs, key=lambda pair: sha256(f"{seed}:{pair.name}".encode()).digest())
+    """Draw a split by name and seed; an added image moves few others."""
+    named = {pair.name: pair for pair in pairs}
+    order = [named[name] for name in shuffled(named, seed)]
     drawn: dict[str, list[Pair]] = {"train": order}
     for name in splits[-2::-1]:  # validation before testing, should there be too few for both
         count = max(1, round(SHARE * len(pairs))) if len(drawn["train"]) > 1 else 0

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, overload
 
-from segraft.errors import UserError
+from segraft.data.images import natural
+from segraft.errors import UserError, choose
 from segraft.types import Sample
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 """The splits, and what BBBC039's lists and many users' folders call them."""
+VALIDATION = 0.1
+"""Part of the training images that is kept for validation where a data set has no split of its own."""
 
 
 @dataclass(frozen=True)
@@ -46,3 +50,23 @@ def existing_folder(root: str | Path | None, wanted: str) -> Path:
     if not Path(root).is_dir():
         raise UserError(f"{root} is no folder; wanted one with {wanted}; check the path")
     return Path(root)
+
+
+def shuffled(names: Iterable[str], seed: int) -> list[str]:
+    """Names in the order of a hash of seed and name, so that a name added or lost moves few others."""
+    return sorted(names, key=lambda name: sha256(f"{seed}:{name}".encode()).digest())
+
+
+def drawn_split(names: Iterable[str], split: str, seed: int, test: float) -> tuple[str, ...]:
+    """Draw a split from the names of a data set that has none of its own, in natural order.
+
+    The first part ``test`` of the shuffled names is for testing, then a tenth of the others for validation.
+    """
+    choose("split", split, SPLITS)
+    order = shuffled(names, seed)
+    tests = round(test * len(order))
+    trains = tests + max(1, round(VALIDATION * (len(order) - tests)))
+    drawn = {"test": order[:tests], "val": order[tests:trains], "train": order[trains:]}[split]
+    if not drawn:
+        raise UserError(f"{len(order)} images came, too few for a {split} split; wanted more; unpack the archive again")
+    return tuple(sorted(drawn, key=natural))

@@ -65,14 +65,10 @@ def synthetic(
     ------
     UserError : an unknown split or a value outside its range
     """
-    usual = choose("split", split, COUNTS)
-    count = usual if count is None else count
-    if count < 1:
-        raise UserError(f"count {count}; wanted at least one image; give a larger count")
+    count = checked_count(split, count, COUNTS)
     if len(size) != 2 or min(size) < 1:
         raise UserError(f"size {tuple(size)}; wanted two positive sizes; give (y, x) in pixels")
-    if not 0 < density < 1:
-        raise UserError(f"density {density}; wanted more than 0 and less than 1; give the part to cover")
+    checked_density(density)
     if not 0 <= occlusion <= 1:
         raise UserError(f"occlusion {occlusion}; wanted 0 to 1; give the part of a cell that may be hidden")
     if seed < 0:
@@ -81,10 +77,30 @@ def synthetic(
     return LazySamples(tuple(range(count)), read)
 
 
+def checked_count(split: str, count: int | None, usual: dict[str, int]) -> int:
+    """Number of images of a split: the one asked for, or the usual one. Raises ``UserError`` for less than one."""
+    default = choose("split", split, usual)
+    count = default if count is None else count
+    if count < 1:
+        raise UserError(f"count {count}; wanted at least one image; give a larger count")
+    return count
+
+
+def checked_density(density: float) -> None:
+    """Raise ``UserError`` unless this is a part of an area or volume."""
+    if not 0 < density < 1:
+        raise UserError(f"density {density}; wanted more than 0 and less than 1; give the part to cover")
+
+
+def random_stream(split: str, index: int, seed: int) -> np.random.Generator:
+    """Generator that depends on these three only."""
+    stream = (list(COUNTS).index(split), index)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=stream))
+
+
 def generate(index: int, split: str, size: tuple[int, int], density: float, occlusion: float, seed: int) -> Sample:
     """Make image ``index`` of a split; see `synthetic`."""
-    stream = (list(COUNTS).index(split), index)
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=stream))
+    rng = random_stream(split, index, seed)
     colony = Colony(size, rng)
     colony.fill(density, occlusion)
     image = expose(colony.light[colony.inner], rng)

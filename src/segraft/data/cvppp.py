@@ -1,0 +1,71 @@
+"""CVPPP: leaves of rosette plants from above (Minervini et al., Pattern Recognition Letters 2016), 128 plants of A1."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segraft.data.images import read_image, read_labels, to_channels_first
+from segraft.data.samples import LazySamples, drawn_split, existing_folder
+from segraft.errors import UserError
+from segraft.types import Sample
+
+PLANT = re.compile(r"(plant\d+)_rgb\.png$", re.IGNORECASE)
+FOLDERS = (".", "A1", "training/A1", "CVPPP2017_LSC_training/training/A1")
+"""Where the plants lie below the root, the first that has some: the archive's own folders may be there or not."""
+TEST = 20 / 128
+PAGE = "www.plant-phenotyping.org/datasets-home"
+
+
+@dataclass(frozen=True)
+class Plant:
+    """One plant: its colour image and its label image."""
+
+    name: str
+    image: Path
+    labels: Path
+
+
+def cvppp(root: str | Path | None, split: str, *, seed: int = 0) -> LazySamples:
+    """Open the plants of CVPPP's folder A1: ``plantNNN_rgb.png`` with ``plantNNN_label.png``.
+
+    Images are ``(3, y, x)`` uint8, their constant alpha dropped. Labels ``(y, x)`` int32 are the *index* into the
+    png's palette: that is the leaf's number, and a leaf that another one crosses keeps it on both sides.
+    ``plantNNN_fg.png`` is not needed: it is ``labels > 0``. There is no official split: of 128 plants, 20 drawn by
+    ``seed`` are for testing, 11 of the others for validation; other numbers in proportion.
+    Raises ``UserError`` when there are no plants, or plants without labels.
+    """
+    root = existing_folder(root, "CVPPP's plantNNN_rgb.png and plantNNN_label.png")
+    plants = next(filter(None, (_plants(root / folder) for folder in FOLDERS)), {})
+    if not plants:
+        raise UserError(
+            f"no plantNNN_rgb.png in {root} or its {', '.join(FOLDERS[1:])}; wanted the folder A1 of CVPPP's "
+            f"leaf segmentation challenge; ask for the data at {PAGE}"
+        )
+    bare = [str(plant.image) for plant in plants.values() if not plant.labels.exists()]
+    if bare:
+        what = f"{', '.join(bare[:3])} ({len(bare)} of {len(plants)} images)"
+        raise UserError(f"{what} came without plantNNN_label.png; wanted the training set A1; unpack it again")
+    return LazySamples(tuple(plants[name] for name in drawn_split(plants, split, seed, TEST)), _read)
+
+
+def _plants(folder: Path) -> dict[str, Plant]:
+    """Plants of a folder by name; the numbers have gaps."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    names = {match[1]: path for path in files if (match := PLANT.match(path.name))}
+    return {name: Plant(name, path, path.with_name(f"{name}_label.png")) for name, path in names.items()}
+
+
+def _read(plant: Plant) -> Sample:
+    """Read one plant: image ``(3, y, x)``, labels ``(y, x)``."""
+    image = to_channels_first(read_image(plant.image), 2, name=str(plant.image))
+    labels = read_labels(plant.labels)
+    if len(image) != 3 or labels.shape != image.shape[1:]:
+        raise UserError(
+            f"{plant.image} came with shape {image.shape}, {plant.labels} with {labels.shape}; wanted (3, y, x) and "
+            "the same (y, x); unpack the archive again"
+        )
+    return Sample(image, labels.astype(np.int32), plant.name)

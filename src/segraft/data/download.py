@@ -1,0 +1,266 @@
+"""Downloading the public data sets into the layout that their readers open.
+
+Downloads are resumed, checked, and unpacked beside their place before they are renamed: what is there is whole.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from zipfile import ZipFile
+
+from rich.console import Console
+
+from segraft.data import open_dataset
+from segraft.data.images import replacing, unwritable
+from segraft.data.samples import SPLITS
+from segraft.errors import UserError, choose
+
+TIMEOUT = 60
+"""Seconds without a byte after which a server is given up."""
+CHUNK = 2**16
+"""Bytes that are written at once; of a chunk that breaks off nothing is kept."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file to download: a zip whose members go to a folder, or, without a folder, what is wanted itself."""
+
+    url: str
+    sha256: str
+    folder: str | None = None
+    ending: str = ""
+    """Of the members of the zip that are wanted."""
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from, and on which terms."""
+
+    page: str
+    terms: str
+    archives: tuple[Archive, ...]
+
+
+BROAD = "https://data.broadinstitute.org/bbbc"
+CREMI = "https://cremi.org/static/data"
+SOURCES = {
+    "bbbc010": Source(
+        "https://bbbc.broadinstitute.org/BBBC010",
+        "cite Ljosa et al., Nature Methods 2012 and Wählby et al., Nature Methods 2012; the page states the licence",
+        (
+            Archive(
+                f"{BROAD}/BBBC010/BBBC010_v2_images.zip",
+                "77a82c74d12c0707e861d9b324b47e6a74e316aefe25a3501f596c7a80a0b4f4",
+                "BBBC010_v2_images",
+                ".tif",
+            ),
+            Archive(
+                f"{BROAD}/BBBC010/BBBC010_v1_foreground_eachworm.zip",
+                "19b7ceef05d4a21bb3eec9988ee0b61dd0eeb940fb690125f14bb5919ae8ae44",
+                "BBBC010_v1_foreground_eachworm",
+                ".png",
+            ),
+        ),
+    ),
+    "bbbc039": Source(
+        "https://bbbc.broadinstitute.org/BBBC039",
+        "public domain (CC0); cite Caicedo et al., Cytometry A 2019 and Ljosa et al., Nature Methods 2012",
+        (
+            Archive(
+                f"{BROAD}/BBBC039/images.zip",
+                "6f30a5d4fe38c928ded972704f085975f8dc0d65d9aa366df00e5a9d449fddd7",
+                "images",
+                ".tif",
+            ),
+            Archive(
+                f"{BROAD}/BBBC039/masks.zip",
+                "f9e6043d8ca56344a4886f96a700d804d6ee982f31e2b2cd3194af2a053c2710",
+                "masks",
+                ".png",
+            ),
+            Archive(
+                f"{BROAD}/BBBC039/metadata.zip",
+                "a2c1f900bed9ba92a99553efd4c2ae98598433691c7401d818653ab61110deb2",
+                "metadata",
+                ".txt",
+            ),
+        ),
+    ),
+    "cremi": Source(
+        "https://cremi.org/data",
+        "cite the CREMI challenge (cremi.org); the page states the terms",
+        (
+            Archive(
+                f"{CREMI}/sample_A_20160501.hdf",
+                "4c563d1b78acb2bcfb3ea958b6fe1533422f7f4a19f3e05b600bfa11430b510d",
+            ),
+            Archive(
+                f"{CREMI}/sample_B_20160501.hdf",
+                "887e85521e00deead18c94a21ad71f278d88a5214c7edeed943130a1f4bb48b8",
+            ),
+            Archive(
+                f"{CREMI}/sample_C_20160501.hdf",
+                "2874496f224d222ebc29d0e4753e8c458093e1d37bc53acd1b69b19ed1ae7052",
+            ),
+        ),
+    ),
+}
+"""What can be downloaded.
+
+The owners publish no checksums. These are what others found and published: of BBBC039 many agree, of CREMI
+torch-em and those who follow it, of BBBC010 a single one.
+"""
+
+BY_HAND = {
+    "ac34": "it is published in another layout: get AC3AC4Package.zip at https://lichtman.rc.fas.harvard.edu/vast, and "
+    "export AC4_inputs, AC4_labels, AC3_inputs and AC3_labels as h5 or tif stacks",
+    "cvppp": "its owners ask who uses it: sign up at https://www.plant-phenotyping.org/datasets-home, and unpack the "
+    "folder A1 with plantNNN_rgb.png and plantNNN_label.png",
+}
+"""What cannot be downloaded, and what to do instead."""
+
+
+def download(name: str, *, root: str | Path) -> str:
+    """Download a public data set, check it and unpack it for its reader; what is there is left alone.
+
+    Returns a line that says where it is. An interrupted download goes on where it stopped.
+
+    Parameters
+    ----------
+    name : data set: bbbc010, bbbc039 or cremi
+    root : folder to put it in; made if need be
+
+    Raises
+    ------
+    UserError : a data set that cannot be downloaded, no connection, a wrong file, no space
+    """
+    root = Path(root)
+    known: dict[str, Any] = {**SOURCES, **BY_HAND}
+    source = choose("data set to download", name, dict(sorted(known.items())))
+    if isinstance(source, str):
+        raise UserError(f"{name} cannot be downloaded by a program: {source} into {root}")
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{name}: {source.page}; {source.terms}")
+    with unwritable(root):
+        root.mkdir(parents=True, exist_ok=True)
+        for archive in source.archives:
+            _provide(archive, root, console)
+    for split in SPLITS:
+        open_dataset(name, root, split)
+    return f"{name} is in {root}; use it with --dataset {name} --root {root}"
+
+
+def _provide(archive: Archive, root: Path, console: Console) -> None:
+    """Bring what an archive holds to its place, unless it is there."""
+    if archive.folder is None:
+        fetch(archive, root, console)
+        return
+    folder = root / archive.folder
+    if folder.is_dir() and any(folder.iterdir()):
+        console.print(f"{folder} is there already")
+        return
+    place = fetch(archive, root, console)
+    with replacing(folder) as temporary:
+        unpack(place, temporary, archive.ending)
+    place.unlink()
+
+
+def fetch(archive: Archive, root: Path, console: Console) -> Path:
+    """Download one file as it is to the root, unless it is there, and return its path.
+
+    Raises ``UserError`` when it cannot be had, or when it or what is in its place has another checksum.
+    """
+    import pooch
+
+    place = root / archive.name
+    by_hand = f"or get {archive.url} by hand as {place}"
+    if place.exists() and not pooch.hashes.hash_matches(str(place), archive.sha256):
+        raise UserError(f"{place} is there but is not the official file (by its sha256); move it away, {by_hand}")
+    pooch.get_logger().setLevel("WARNING")
+    part = root / f".{archive.name}.part"
+    try:
+        pooch.retrieve(archive.url, archive.sha256, archive.name, root, downloader=resuming(part, console, by_hand))
+    except ValueError as error:
+        other = by_hand if archive.folder is None else f"or unpack it by hand into {root / archive.folder}"
+        raise UserError(
+            f"{archive.url} came with another sha256 than {archive.sha256}, damaged or replaced by its owners; "
+            f"it was deleted; try again, {other}"
+        ) from error
+    return place
+
+
+def resuming(part: Path, console: Console, otherwise: str) -> Callable[[str, str, Any], None]:
+    """Downloader for pooch that keeps what came in ``part`` and goes on from there the next time."""
+
+    def downloader(url: str, output_file: str, _: Any) -> None:
+        import requests
+
+        try:
+            _receive(url, part, console)
+        except requests.RequestException as error:
+            kept = part.stat().st_size if part.exists() else 0
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"{url} cannot be downloaded ({reason}); {kept} bytes are kept; check the connection and run the same "
+                f"again to go on, {otherwise}"
+            ) from error
+        os.replace(part, output_file)
+
+    return downloader
+
+
+def _receive(url: str, part: Path, console: Console) -> None:
+    """Append to ``part`` what it lacks; all of it where the server cannot send parts."""
+    import requests
+
+    begin = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={begin}-"} if begin else {})
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if begin and response.status_code == requests.codes.requested_range_not_satisfiable:
+            if response.headers.get("Content-Range") == f"bytes */{begin}":
+                return  # it was complete
+            part.unlink()
+            response.close()
+            _receive(url, part, console)
+            return
+        response.raise_for_status()
+        resumed = response.status_code == requests.codes.partial_content
+        _write(response, part, begin if resumed else 0, console)
+
+
+def _write(response: Any, part: Path, begin: int, console: Console) -> None:
+    """Write the body of a response to ``part`` from byte ``begin``, with a progress bar on a terminal."""
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+    columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
+    length = response.headers.get("Content-Length")
+    with (
+        open(part, "ab" if begin else "wb") as file,
+        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
+    ):
+        total = None if length is None else begin + int(length)
+        task = progress.add_task(part.name.strip(".").removesuffix(".part"), total=total, completed=begin)
+        for chunk in response.iter_content(CHUNK):
+            file.write(chunk)
+            progress.advance(task, len(chunk))
+
+
+def unpack(archive: Path, folder: Path, ending: str) -> None:
+    """Unpack the members of a zip whose name has this ending into a new folder, without folders of their own."""
+    folder.mkdir()
+    with ZipFile(archive) as zipped:
+        for member in zipped.infolist():
+            path = PurePosixPath(member.filename)
+            if path.suffix.lower() == ending and not path.name.startswith("."):
+                with zipped.open(member) as packed, open(folder / path.name, "wb") as file:
+                    shutil.copyfileobj(packed, file)
