@@ -25,7 +25,7 @@ DISTILLERS: dict[str, type[nn.Module]] = {
 BASELINE_WEIGHTS: dict[str, dict[str, float]] = {
     # β of the paper's CIFAR experiments and of RepDistiller's script
     "at": {"attention": 1000.0},
-    # γ of the paper's CIFAR experiments and of RepDistiller's script, for batches of 64 and more
+    # γ of the paper's CIFAR experiments and of RepDistiller's script, for batches of 64; b images: 3000 · b / 64
     "spkd": {"similarity": 3000.0},
     # REVIEWKD_LOSS_WEIGHT of the authors' Mask R-CNN students: 1 for MobileNetV2 and ResNet-50, 1.5 for ResNet-18
     "rekd": {"review": 1.0},
