@@ -80,7 +80,7 @@ def test_a_trained_model_on_a_given_image(trained: Path) -> None:
 
 def test_stages_add_up_and_hooks_are_gone(trained: Path) -> None:
     model, _ = open_subject(trained, "cpu")
-    image = nuclei(SIZE, 2)
+    image = scene(SIZE, 2)
     begin = time.perf_counter()
     found = benchmarking._timed(model, image, trained=True)
     elapsed = time.perf_counter() - begin
@@ -116,7 +116,7 @@ def test_the_network_is_told_from_what_follows(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(benchmarking, "ideal_output", wait)
     monkeypatch.setitem(__import__("segraft").SEGMENTERS, "mutex", segment)
-    found = benchmarking._timed(Model(Slow(), {}), nuclei((32, 40)), trained=False)
+    found = benchmarking._timed(Model(Slow(), {}), scene((32, 40)), trained=False)
     assert 0.2 <= found["network"] < 0.3
     assert 0.3 <= found["postprocessing"] < 0.5  # without the half second of the ideal output
     assert found["preparation"] < 0.2
@@ -143,8 +143,8 @@ def test_the_ideal_output_gives_the_true_objects() -> None:
         def forward(self, x: torch.Tensor) -> Output:
             return ideal
 
-    labels = Model(Ideal(), {"segmentation": {"minimum_size": 10}}).predict(nuclei((128, 160)))
-    truth = open_dataset("synthetic", None, "test", count=1, size=(128, 160), **benchmarking.NUCLEI)[0].labels
+    labels = Model(Ideal(), {"segmentation": {"minimum_size": 10}}).predict(scene((128, 160)))
+    truth = open_dataset("synthetic", None, "test", count=1, size=(128, 160), **benchmarking.SCENES[2][1])[0].labels
     assert evaluate(labels, truth)["pq"] > 0.95
 
 

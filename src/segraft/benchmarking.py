@@ -31,8 +31,11 @@ from segraft.types import Output
 
 SIZES: dict[int, tuple[int, ...]] = {2: (520, 696), 3: (64, 192, 192)}
 """Generated images for the clock, by dimension: as large as those of BBBC039; a small volume."""
-SCENES: dict[int, dict[str, Any]] = {2: {"density": 0.2, "occlusion": 0.0}, 3: {"kind": "neurites"}}
-"""About as full of nuclei as images of BBBC039; neurites."""
+SCENES: dict[int, tuple[str, dict[str, Any]]] = {
+    2: ("synthetic", {"density": 0.2, "occlusion": 0.0}),
+    3: ("neurites", {}),
+}
+"""Data set and options: about as full of nuclei as images of BBBC039; neurites."""
 STAGES = ("preparation", "network", "postprocessing")
 ALONE = "import sys; from segraft.benchmarking import predict_alone; predict_alone(*sys.argv[1:])"
 
@@ -119,7 +122,8 @@ def scene(size: tuple[int, ...], channels: int = 1) -> np.ndarray:
 
 @cache
 def _scene(size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    sample = open_dataset("synthetic", None, "test", count=1, size=size, **SCENES[len(size)])[0]
+    name, options = SCENES[len(size)]
+    sample = open_dataset(name, None, "test", count=1, size=size, **options)[0]
     return sample.image, sample.labels
 
 

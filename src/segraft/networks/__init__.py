@@ -29,6 +29,8 @@ NETWORKS: dict[str, Callable[..., Network]] = {
     "mala": partial(MALA, filters=(12, 60, 300, 1500)),
     "mala-tiny": partial(MALA, filters=(8, 16, 32, 64), wide_second=True),
 }
+EXTENTS: dict[int, tuple[int, ...]] = {2: (512, 512), 3: (64, 256, 256)}
+"""Size of the result, by dimension, whose multiply-adds are told where no other size is given."""
 WITH_A_WIDTH = ("resunet", "resunet-tiny", "nested-unet")
 """Networks whose filters a width stands for."""
 
