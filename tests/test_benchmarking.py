@@ -19,10 +19,10 @@ from segraft.benchmarking import (
     describe,
     ideal_output,
     notes,
-    nuclei,
     open_subject,
     peak_memory,
     rows,
+    scene,
     show,
 )
 from segraft.data import open_dataset
@@ -94,7 +94,7 @@ def test_stages_add_up_and_hooks_are_gone(trained: Path) -> None:
 class Slow(torch.nn.Module):
     """A network that takes its time."""
 
-    in_channels, dim, ndim, stride, halo = 1, 4, 2, 8, 8
+    in_channels, dim, ndim, stride, halo, context, minimum = 1, 4, 2, 8, 8, (0, 0), (8, 8)
 
     def __init__(self) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ def test_rows_compare_with_the_first() -> None:
 def test_notes_say_what_was_untrained() -> None:
     text = " ".join(notes({"big": result(trained=False), "small": result()}))
     assert "Without training: big." in text
-    assert "one generated image of nuclei, 520 × 696 pixels, on cpu with 2 threads" in text
+    assert "one generated image, 520 × 696 pixels, on cpu with 2 threads" in text
     assert "one image, 520" in notes({"one": result(generated=False)})[0]
     assert "ideal network" in text
     assert "small finds 7 objects" in text

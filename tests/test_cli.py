@@ -23,7 +23,7 @@ from segraft.settings import DistillSettings, TrainSettings
 
 Capture = pytest.CaptureFixture[str]
 PROJECT = Path(__file__).parent.parent
-VERBS = ("benchmark", "demo", "distill", "download", "evaluate", "info", "predict", "train")
+VERBS = ("benchmark", "demo", "distill", "download", "evaluate", "info", "predict", "report", "train")
 
 
 def help_of(verb: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -93,7 +93,7 @@ def test_every_setting_is_an_option_with_a_help(
         shown = option("student" if (verb, name) == ("distill", "network") else name)
         line = next(line for line in text.splitlines() if f"{shown} " in line)
         assert re.search(r"[A-Z][a-z]+.* .*[.:)]", line), f"{shown} of {verb} has no help"
-    assert "[default: 256 256]" in text
+    assert "[default: 0.9 0.99]" in text
     assert "None" not in text
 
 

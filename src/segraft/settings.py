@@ -87,6 +87,8 @@ class TrainSettings:
     """Network to train."""
     width: int | None = None
     """Filters per level as width × (1, 2, 4, 8, 16), in place of the network's own."""
+    filters: tuple[int, ...] | None = None
+    """Filters per level, in place of the network's own."""
     dim: int = 16
     """Channels of the embedding."""
     channels: tuple[int, ...] | None = None

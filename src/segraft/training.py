@@ -27,7 +27,7 @@ from segraft.data.patches import Patches
 from segraft.errors import UserError, choose
 from segraft.inference import Model, find_device, load
 from segraft.losses import DISTILLERS
-from segraft.networks import PYRAMID, complexity, create_network, dimensions
+from segraft.networks import complexity, create_network, dimensions, pyramid
 from segraft.settings import PRECISIONS, DistillSettings, TrainSettings, given, make, plain, read_config
 from segraft.types import Offsets, Sample
 
@@ -155,7 +155,9 @@ def _validation_images(settings: TrainSettings, model: Model) -> Sequence:
 def _new_model(settings: TrainSettings, sample: Sample, median_size: float) -> Model:
     """A model with fresh weights from the seed, or those of ``init``."""
     in_channels = len(settings.channels) if settings.channels is not None else len(sample.image)
-    filters = tuple(settings.width * k for k in PYRAMID) if settings.width is not None else None
+    if settings.width is not None and settings.filters is not None:
+        raise UserError(f"both width {settings.width} and filters {settings.filters} came; give one")
+    filters = settings.filters if settings.width is None else pyramid(settings.network, settings.width)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = create_network(settings.network, in_channels, settings.dim, filters)
