@@ -25,7 +25,9 @@ class Run:
 
     def __init__(self, out: Path, **settings: Any) -> None:
         self.saved: list[int] = []
-        self.settings = TrainSettings(**{"dataset": "none", "out": out, "steps": 100, "validate_every": 1, **settings})
+        self.settings = TrainSettings(
+            **{"dataset": "none", "out": out, "steps": 100, "validate_every": 1, **settings}
+        ).for_dimension(2)
         self.keeper = Keeper(self.settings, lambda: self.saved.append(self.trainer.global_step))
         self.learner = Mock()
         self.trainer = Mock(spec=lightning.Trainer)

@@ -28,7 +28,7 @@ from segraft.data import DATASETS
 from segraft.errors import UserError
 from segraft.keeper import Keeper, Stopped
 from segraft.learner import Learner
-from segraft.settings import SCORES
+from segraft.settings import MONITORS
 from segraft.training import Progress, distill, train
 from segraft.types import Sample
 
@@ -345,7 +345,7 @@ def test_the_best_model_is_the_one_kept(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Learner, "validate", watched)
     train("grey", out=tmp_path / "run", **SMALL | {"monitor": monitor, "steps": 3, "validate_every": 1})
     scores = {line["step"]: line["val"][monitor] for line in history(tmp_path / "run") if "val" in line}
-    best = max(scores, key=scores.get) if SCORES[monitor] == "max" else min(scores, key=scores.get)
+    best = max(scores, key=scores.get) if MONITORS[monitor] == "max" else min(scores, key=scores.get)
     kept = load_file(tmp_path / "run" / "model.safetensors")
     assert best == {"pq": 2, "voi": 1}[monitor]
     assert all(torch.equal(kept[name], tensor) for name, tensor in weights[best].items())
@@ -526,7 +526,9 @@ def test_the_bar_shows_every_term(runs: dict[str, Path], tmp_path: Path, capfd: 
 
 
 def test_the_bar_counts_on_after_a_resumption(tmp_path: Path) -> None:
-    progress = Progress(Keeper(training.make(training.TrainSettings, {"dataset": "grey", "out": tmp_path}), list))
+    progress = Progress(
+        Keeper(training.make(training.TrainSettings, {"dataset": "grey", "out": tmp_path}).for_dimension(2), list)
+    )
     progress._trainer = training.lightning.Trainer(
         max_steps=7, logger=False, accelerator="cpu", enable_model_summary=False
     )

@@ -42,6 +42,8 @@ SHORT: dict[str, Any] = {
     "validation_images": 4,
 }
 """Settings of a training that ends within two minutes on two CPU cores."""
+FEW = 5
+"""Images below which no interval is trusted."""
 OFFSETS = 10.0
 """Means over offsets count that many times, which makes them sums, as in the authors' code: the affinities, which
 tell touching cells apart, are then not outweighed by the foreground."""
@@ -247,6 +249,8 @@ def verdict(by_image: Mapping[str, Sequence[Scores]], name: str = "aji") -> list
         before = [scores[name] for scores in by_image[alone]]
         mean, low, high = paired_difference([scores[name] for scores in by_image[other]], before)
         found = "it is better" if low > 0 else "it is worse" if high < 0 else "no clear difference"
+        if len(before) < FEW:
+            found = "too few images to tell"
         interval = f"95 % interval {low:+.3f} to {high:+.3f} by bootstrap over {len(before)} images"
         lines.append(f"{name.upper()} of {other} minus {alone}: {mean:+.3f} ({interval}): {found}.")
     lines.append("One run of each: another seed gives other numbers, and the interval knows nothing of that.")

@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from segraft.data.images import replacing, unwritable
 from segraft.errors import UserError
-from segraft.settings import SCORES, DistillSettings, TrainSettings
+from segraft.settings import MONITORS, DistillSettings, TrainSettings, given
 
 LOG_EVERY = 10
 """Steps between two lines of loss terms."""
@@ -118,8 +118,8 @@ class Keeper(Callback):
         scores: Any = trainer.strategy.broadcast(learner.validate() if trainer.is_global_zero else None)
         self.scores = {name: round(float(value), 6) for name, value in scores.items()}
         self._write(trainer, {"val": self.scores}, {f"val/{name}": value for name, value in self.scores.items()})
-        monitor = self.settings.monitor
-        value = self.scores[monitor] if SCORES[monitor] == "max" else -self.scores[monitor]
+        monitor = given(self.settings.monitor)
+        value = self.scores[monitor] if MONITORS[monitor] == "max" else -self.scores[monitor]
         self.waited += 1
         if value > self.best or self.best == -math.inf:  # a score may be undefined, but a model is always kept
             self.best, self.waited = value if math.isfinite(value) else -math.inf, 0

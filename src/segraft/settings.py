@@ -41,6 +41,7 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
     2: {
         "patch": (256, 256),
         "batch": 4,
+        "monitor": "aji",
         "offsets": "2d",
         "background": "object",
         "geometry": ("flip", "rotate90", "rotate", "scale", "elastic"),
@@ -49,6 +50,7 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
     3: {
         "patch": (53, 268, 268),
         "batch": 1,
+        "monitor": "voi",
         "offsets": "3d-long",
         "background": "separate",
         "geometry": ("flip", "rotate90", "rotate", "elastic", "misalign"),
@@ -58,7 +60,7 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
 """Defaults that differ between networks for images and for volumes."""
 SCHEDULES = {"cosine": "cosine", "constant": "constant"}
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
-SCORES = {"aji": "max", "pq": "max", "sbd": "max", "dice": "max", "voi": "min", "arand": "min"}
+MONITORS = {"aji": "max", "pq": "max", "sbd": "max", "dice": "max", "voi": "min", "arand": "min"}
 """Scores that can choose the best model, and which way is better."""
 LOWEST = {
     **dict.fromkeys(("steps", "batch", "dim", "width", "validate_every", "validation_images", "patience"), 1),
@@ -137,8 +139,8 @@ class TrainSettings:
     """Steps between validations and checkpoints."""
     validation_images: int | None = None
     """Images to validate on; all by default."""
-    monitor: str = "aji"
-    """Score on the validation images that chooses the best model."""
+    monitor: str | None = None
+    """Score on the validation images that chooses the best model; by default aji, for volumes voi."""
     patience: int | None = None
     """Validations without improvement after which training stops; never by default."""
     seed: int = 0
@@ -174,7 +176,8 @@ class TrainSettings:
         choose("schedule", self.schedule, SCHEDULES)
         choose("precision", self.precision, PRECISIONS)
         choose("device", self.device, DEVICES)
-        choose("score to monitor", self.monitor, SCORES)
+        if self.monitor is not None:
+            choose("score to monitor", self.monitor, MONITORS)
         for name, weight in self.weights.items():
             choose("loss term", name, self.default_weights())
             if not 0 <= weight < math.inf:

@@ -1,0 +1,165 @@
+"""Every student by every method, from a small teacher of its family, through every segmenter; and pairs that cannot be.
+
+Few steps on few pixels: whether it runs and learns something finite, not how well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import segraft
+from segraft.data import DATASETS
+from segraft.errors import UserError
+from segraft.networks import NETWORKS
+from segraft.segment import SEGMENTERS
+from segraft.settings import METHOD_WEIGHTS
+from segraft.training import distill, train
+from segraft.types import Sample
+
+pytestmark = pytest.mark.usefixtures("without_reports")
+
+SMALL: dict[str, tuple[int, ...]] = {
+    "resunet": (4, 6, 8),
+    "resunet-tiny": (2, 3, 4),
+    "nested-unet": (3, 4, 5),
+    "mobilenet": (4, 4, 4, 5, 5, 6, 6, 7, 8),
+    "mala": (4, 5, 6),
+    "mala-tiny": (3, 4, 5),
+}
+"""Filters of small members of each family."""
+TEACHERS = {
+    "resunet": "nested-unet",
+    "resunet-tiny": "resunet",
+    "nested-unet": "resunet",
+    "mobilenet": "resunet",
+    "mala": "mala",
+    "mala-tiny": "mala",
+}
+"""A teacher of another make where there is one: stages of other numbers and sizes."""
+PATCH = {2: (32, 32), 3: (24, 70, 70)}
+
+
+def sample(ndim: int) -> Sample:
+    """Cells in a row with dark gaps."""
+    space = {2: (40, 48), 3: (8, 24, 30)}[ndim]
+    labels = np.broadcast_to(np.arange(space[-1]) // 10 + 1, space).astype(np.int32).copy()
+    labels[..., ::10] = 0
+    image = np.random.default_rng(0).poisson(20 + 100 * (labels > 0), (1, *space)).astype(np.uint8)
+    return Sample(image, labels, "cells")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _sets() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, ndim in (("flat", 2), ("deep", 3)):
+            patch.setitem(DATASETS, name, lambda root, split, ndim=ndim: (sample(ndim),))
+        yield
+
+
+def settings(name: str, steps: int = 2) -> dict[str, Any]:
+    """Settings of a short training of a network."""
+    ndim = segraft.networks.dimensions(name)
+    return {
+        "dataset": {2: "flat", 3: "deep"}[ndim],
+        "filters": SMALL[name],
+        "dim": 4,
+        "patch": PATCH[ndim],
+        "batch": 2,
+        "steps": steps,
+        "warmup": 0,
+        "validate_every": steps,
+        "device": "cpu",
+        "workers": 0,
+        "geometry": ("flip",),
+        "intensity": (),
+    }
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory: pytest.TempPathFactory, _sets: None) -> dict[str, Path]:
+    """A run of every network, two steps long."""
+    root = tmp_path_factory.mktemp("teachers")
+    for name in NETWORKS:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("segraft.reporting.available", lambda: False)
+            train(network=name, out=root / name, **settings(name))
+    return {name: root / name for name in NETWORKS}
+
+
+@pytest.mark.parametrize("method", METHOD_WEIGHTS)
+@pytest.mark.parametrize("student", NETWORKS)
+def test_every_student_learns_by_every_method(
+    teachers: dict[str, Path], tmp_path: Path, student: str, method: str
+) -> None:
+    given = settings(student)
+    teacher = teachers[TEACHERS[student]]
+    model = distill(student=student, teacher=teacher, method=method, out=tmp_path / "run", **given)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    terms = {name for line in lines for name in line} - {"step", "seconds", "val"}
+    assert terms == {"affinity", "foreground", *METHOD_WEIGHTS[method]}
+    assert all(np.isfinite(line[name]) for line in lines for name in terms & set(line))
+    fresh = segraft.create_network(student, 1, 4, SMALL[student])
+    assert {name: p.shape for name, p in model.network.state_dict().items()} == {
+        name: p.shape for name, p in fresh.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize("segmenter", SEGMENTERS)
+@pytest.mark.parametrize("name", ["resunet-tiny", "mala-tiny"])
+def test_every_segmenter_serves_images_and_volumes(teachers: dict[str, Path], name: str, segmenter: str) -> None:
+    model = segraft.load(teachers[name])
+    model.config["segmentation"] = {"segmenter": segmenter, "foreground": 0.1, "minimum_size": 0}
+    cells = sample(model.network.ndim)
+    labels = model.predict(cells.image)
+    assert labels.shape == cells.image.shape[1:]
+    assert labels.dtype == np.uint32
+    np.testing.assert_array_equal(np.unique(labels[labels > 0]), np.arange(1, labels.max() + 1))
+    assert segraft.evaluate(labels, cells.labels)["n_predicted"] == labels.max()
+
+
+def test_a_knowledge_review_learns_its_own_weights_and_resumes_them(teachers: dict[str, Path], tmp_path: Path) -> None:
+    given = settings("resunet-tiny", steps=4) | {"validate_every": 2, "teacher": teachers["resunet"], "method": "rekd"}
+    distill(student="resunet-tiny", out=tmp_path / "run", **given)
+    state = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    fusions = [name for name in state["state_dict"] if name.startswith("distiller.fusions")]
+    moments = state["optimizer_states"][0]["state"]
+    assert fusions
+    assert len(moments) > len(list(segraft.load(tmp_path / "run").network.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "changes", "words"),
+    [
+        ("resunet-tiny", "mala", {}, "has ndim 3, the student 2"),
+        ("mala-tiny", "resunet", {}, "has ndim 2, the student 3"),
+        ("resunet-tiny", "resunet", {"dim": 5}, "has dim 4, the student 5"),
+        ("resunet-tiny", "resunet", {"offsets": "3d"}, "offsets 3d .* 2 dimensions; wanted 2d"),
+        ("mala-tiny", "mala", {"offsets": "2d"}, "offsets 2d .* 3 dimensions; wanted 3d or 3d-long"),
+        ("mala-tiny", "mala", {"patch": (24, 64, 64)}, "nearest 24 × 70 × 70"),
+        ("mala-tiny", "mala", {"width": 2, "filters": None}, "width 2 came for mala-tiny"),
+        ("resunet-tiny", "mobilenet", {"patch": (12, 12)}, "multiples of 8"),
+    ],
+)
+def test_pairs_that_cannot_be_are_answered_before_training(
+    teachers: dict[str, Path], tmp_path: Path, student: str, teacher: str, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        distill(student=student, teacher=teachers[teacher], out=tmp_path / "run", **settings(student) | changes)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_full_size_networks_take_a_step(tmp_path: Path, name: str) -> None:
+    ndim = segraft.networks.dimensions(name)
+    given = settings(name, steps=1) | {"filters": None, "batch": 1, "patch": {2: (64, 64), 3: (37, 241, 241)}[ndim]}
+    train(network=name, out=tmp_path / "run", **given)
+    assert (tmp_path / "run" / "model.safetensors").exists()
