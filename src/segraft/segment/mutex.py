@@ -6,6 +6,7 @@ import numpy as np
 
 from segraft.errors import UserError
 from segraft.labels import consecutive, remove_small
+from segraft.segment.arguments import check, check_long
 from segraft.types import Offsets
 
 STRIDES = {2: (5, 5), 3: (1, 5, 5)}
@@ -30,7 +31,8 @@ def mutex_watershed(
     """
     from bioimage_cpp import segmentation  # compiled, not needed to import segraft
 
-    _check(affinities, offsets, foreground)
+    check(affinities, offsets, foreground)
+    check_long(offsets, "mutex watershed")
     space = affinities.shape[1:]
     if foreground is not None and not foreground.any():
         return np.zeros(space, np.uint32)
@@ -62,27 +64,3 @@ def _weights(affinities: np.ndarray) -> np.ndarray:
     weights = np.clip(affinities, 0, 1, dtype=np.float32)
     np.subtract(1, weights[attracting:], out=weights[attracting:])
     return weights
-
-
-def _check(affinities: np.ndarray, offsets: Offsets, foreground: np.ndarray | None) -> None:
-    """Raise ``UserError`` when the arguments of a segmenter do not fit together."""
-    space = affinities.shape[1:]
-    if len(space) not in STRIDES or not affinities.size:
-        raise UserError(f"affinities came with shape {affinities.shape}; wanted (offsets, y, x) or (offsets, z, y, x)")
-    if len(offsets) != len(affinities) or any(len(offset) != len(space) for offset in offsets):
-        raise UserError(
-            f"affinities of shape {affinities.shape} came with the offsets {offsets}; wanted one offset per "
-            f"channel with {len(space)} numbers each"
-        )
-    if len(offsets) <= len(space):
-        raise UserError(
-            f"the mutex watershed came with {len(offsets)} offsets, which all attract; wanted also "
-            "longer ones that repel; use OFFSETS_2D or OFFSETS_3D_LONG"
-        )
-    if foreground is not None and (foreground.shape != space or foreground.dtype != bool):
-        raise UserError(
-            f"the foreground came as {foreground.dtype} of shape {foreground.shape}; wanted booleans of "
-            f"shape {space}; threshold the foreground's probability first"
-        )
-    if np.isnan(affinities.min()):
-        raise UserError("affinities contain NaN; wanted numbers from 0 to 1; check the image and the weights for NaN")
