@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 
 import numpy as np
@@ -117,14 +117,13 @@ SCORES: dict[str, Callable[..., np.ndarray]] = {
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Let compiled code print to nowhere: standard output is redirected for the whole process for the time being."""
+    """Let Python and compiled code print to nowhere; for the time being the whole process does."""
     sys.stdout.flush()
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    kept = os.dup(1)
     try:
-        os.dup2(nowhere, 1)
-        yield
-        sys.stdout.flush()
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            os.dup2(nowhere.fileno(), 1)
+            yield
     finally:
         os.dup2(kept, 1)
         os.close(kept)
-        os.close(nowhere)
