@@ -110,6 +110,17 @@ def test_stored_affinities_are_read_in_parts(tmp_path):
     np.testing.assert_array_equal(labels, mutex_watershed(affinities, OFFSETS_2D, cells > 0))
 
 
+@pytest.mark.parametrize(("offsets", "space"), [(OFFSETS_2D, (30, 31)), (OFFSETS_3D_LONG, (6, 29, 30))])
+def test_another_library_agrees(offsets, space):
+    mwatershed = pytest.importorskip("mwatershed")
+    affinities = np.random.default_rng(0).random((len(offsets), *space), np.float32)
+    signed = affinities.astype(float)
+    signed[len(space) :] -= 1  # there, edges that repel are negative
+    expected = mwatershed.agglom(signed, list(offsets)).astype(np.int64)
+    assert len(np.unique(expected)) > 50
+    assert same_partition(mutex_watershed(affinities, offsets, strides=(1,) * len(space)), expected)
+
+
 def test_noisy_affinities_give_the_true_cells():
     cells = disks((120, 140), 40)
     labels = mutex_watershed(affinities_of(cells, OFFSETS_2D, noise=0.1), OFFSETS_2D, cells > 0)

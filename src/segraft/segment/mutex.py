@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from segraft.errors import UserError
 from segraft.labels import consecutive, remove_small
+from segraft.segment.arguments import check, check_long, clipped
 from segraft.types import Offsets, Stored
 
 STRIDES = {2: (5, 5), 3: (1, 5, 5)}
@@ -37,7 +38,8 @@ def mutex_watershed(
 
     Raises ``UserError`` for NaN, for shapes that do not fit and when no offset is left to repel.
     """
-    _check(affinities, offsets, foreground)
+    check(affinities, offsets, foreground)
+    check_long(offsets, "mutex watershed")
     space = affinities.shape[1:]
     strides = strides or STRIDES[len(space)]
     if len(strides) != len(space) or min(strides) < 1:
@@ -99,30 +101,6 @@ def absorb_small(labels: np.ndarray, minimum: int, attraction: np.ndarray) -> np
 def _weights(affinities: np.ndarray) -> np.ndarray:
     """Edge weights as the library wants them: affinity where edges attract, 1 − affinity where they repel."""
     attracting = affinities.ndim - 1
-    weights = np.clip(affinities, 0, 1, dtype=np.float32)
-    if np.isnan(weights.min()):
-        raise UserError("affinities contain NaN; wanted numbers from 0 to 1; check the image and the weights for NaN")
+    weights = clipped(affinities)
     np.subtract(1, weights[attracting:], out=weights[attracting:])
     return weights
-
-
-def _check(affinities: Stored, offsets: Offsets, foreground: np.ndarray | None) -> None:
-    """Raise ``UserError`` when the arguments of a segmenter do not fit together."""
-    space = affinities.shape[1:]
-    if len(space) not in STRIDES or 0 in affinities.shape:
-        raise UserError(f"affinities came with shape {affinities.shape}; wanted (offsets, y, x) or (offsets, z, y, x)")
-    if len(offsets) != len(affinities) or any(len(offset) != len(space) for offset in offsets):
-        raise UserError(
-            f"affinities of shape {affinities.shape} came with the offsets {offsets}; wanted one offset per "
-            f"channel with {len(space)} numbers each"
-        )
-    if len(offsets) <= len(space):
-        raise UserError(
-            f"the mutex watershed came with {len(offsets)} offsets, which all attract; wanted also "
-            "longer ones that repel; use OFFSETS_2D or OFFSETS_3D_LONG"
-        )
-    if foreground is not None and (foreground.shape != space or foreground.dtype != bool):
-        raise UserError(
-            f"the foreground came as {foreground.dtype} of shape {foreground.shape}; wanted booleans of "
-            f"shape {space}; threshold the foreground's probability first"
-        )

@@ -1,0 +1,129 @@
+"""Watershed and hierarchical agglomeration (Funke et al. 2018, https://arxiv.org/abs/1709.02974), called waterz."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+
+import numpy as np
+
+from segraft.errors import UserError, choose
+from segraft.labels import consecutive
+from segraft.segment.arguments import check, check_fraction, check_nearest, clipped
+from segraft.segment.fragments import watershed_fragments
+from segraft.segment.mutex import absorb_small
+from segraft.segment.regions import region_graph
+from segraft.types import Offsets, Stored
+
+QUANTILES = (*range(10, 90, 5), 90, 95)
+"""In percent; the real waterz would have to compile others."""
+BINS = 256
+"""Of the histograms behind median and quantiles, as in waterz."""
+
+
+def waterz(
+    affinities: Stored,
+    offsets: Offsets,
+    foreground: np.ndarray | None = None,
+    *,
+    threshold: float = 0.5,
+    score: str = "mean",
+    boundary: float = 0.5,
+    minimum_size: int = 0,
+) -> np.ndarray:
+    """Partition an image ``(*space)``, 2-D or 3-D, from affinities ``(N, *space)`` in [0, 1] (clipped to it).
+
+    Cuts watershed fragments, in 3-D section by section, and merges those that touch, the most alike first, while
+    1 − their affinity is below ``threshold``. Only the nearest offsets, the first one per axis, are used.
+
+    Parameters
+    ----------
+    foreground : boolean ``(*space)``; confines the segments
+    threshold : from 0, nothing merges, to 1
+    score : affinity of two regions: the ``mean`` over all pairs of pixels across their border, or the ``median`` or
+        ``quantile-75`` (10, 15, ... 95 percent) of the largest affinities of the pairs of fragments there; quantiles
+        need the package waterz
+    boundary : boundary probability from which on a pixel separates seeds; lower means more, smaller fragments
+    minimum_size : segments of fewer pixels join the larger ones that they touch, or vanish
+
+    Returns consecutive ``uint32`` labels, 0 background. Raises ``UserError`` for NaN, for shapes, offsets and settings
+    that do not fit, and for a quantile without waterz.
+    """
+    check(affinities, offsets, foreground)
+    check_nearest(offsets)
+    check_fraction("threshold", threshold)
+    check_fraction("boundary", boundary)
+    merge = choose("score", score, SCORES)
+    ndim = affinities.ndim - 1
+    nearest = clipped(affinities[:ndim])
+    labels = merge(watershed_fragments(nearest, foreground, boundary), nearest, offsets[:ndim], threshold)
+    return consecutive(absorb_small(labels, minimum_size, nearest) if minimum_size > 1 else labels)
+
+
+def _by_mean(fragments: np.ndarray, nearest: np.ndarray, offsets: Offsets, threshold: float) -> np.ndarray:
+    """Average linkage: with the threshold subtracted, merge while the strongest edge attracts."""
+    from bioimage_cpp.graph.agglomeration import GaspClusterPolicy
+
+    regions = region_graph(fragments, nearest, offsets)
+    if not len(regions.edges):
+        return fragments
+    policy = GaspClusterPolicy(linkage="mean")
+    return regions.join(
+        policy.optimize(regions.graph, regions.means - (1 - threshold), edge_sizes=regions.sizes.astype(float))
+    )
+
+
+def _by_median(fragments: np.ndarray, nearest: np.ndarray, offsets: Offsets, threshold: float) -> np.ndarray:
+    """Merge by the median over pairs of fragments of their largest affinity."""
+    from bioimage_cpp.graph.agglomeration import MalaClusterPolicy
+
+    regions = region_graph(fragments, nearest, offsets)
+    if not len(regions.edges):
+        return fragments
+    policy = MalaClusterPolicy(num_bins=BINS, threshold=threshold)
+    return regions.join(policy.optimize(regions.graph, 1 - regions.maxima))
+
+
+def _by_quantile(
+    fragments: np.ndarray, nearest: np.ndarray, offsets: Offsets, threshold: float, *, percent: int
+) -> np.ndarray:
+    """The same with any quantile, by the real waterz."""
+    try:
+        from waterz import agglomerate
+    except ImportError as error:
+        raise UserError(
+            f"the score quantile-{percent} came without the package waterz; wanted it or the score mean or median; "
+            "install it with: pip install 'segraft[em]'"
+        ) from error
+    volume = np.zeros((3, *(1,) * (4 - nearest.ndim), *nearest.shape[1:]), np.float32)  # a plane is a volume of one
+    volume[-len(nearest) :] = nearest.reshape(len(nearest), *volume.shape[1:])
+    function = f"OneMinus<HistogramQuantileAffinity<RegionGraphType,{percent},ScoreValue,{BINS},true>>"
+    given = fragments.reshape(volume.shape[1:]).copy()
+    with _silence():
+        (labels,) = agglomerate(volume, [threshold], fragments=given, scoring_function=function)
+    return np.asarray(labels).reshape(fragments.shape)
+
+
+SCORES: dict[str, Callable[..., np.ndarray]] = {
+    "mean": _by_mean,
+    "median": _by_median,
+    **{f"quantile-{percent}": partial(_by_quantile, percent=percent) for percent in QUANTILES},
+}
+"""How regions are merged, by the name of the affinity between two of them."""
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Let Python and compiled code print to nowhere; for the time being the whole process does."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            os.dup2(nowhere.fileno(), 1)
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

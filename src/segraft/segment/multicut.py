@@ -1,0 +1,123 @@
+"""Multicut of watershed fragments (Beier et al. 2017, https://doi.org/10.1038/nmeth.4151), plain and lifted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from segraft.labels import consecutive
+from segraft.segment.arguments import check, check_fraction, check_long, check_nearest, clipped
+from segraft.segment.fragments import watershed_fragments
+from segraft.segment.mutex import absorb_small
+from segraft.segment.regions import RegionGraph, region_graph
+from segraft.types import Offsets, Stored
+
+CERTAIN = 1e-3
+"""Probabilities are kept this far from 0 and 1, where costs are infinite."""
+
+
+def multicut(
+    affinities: Stored,
+    offsets: Offsets,
+    foreground: np.ndarray | None = None,
+    *,
+    beta: float = 0.5,
+    boundary: float = 0.5,
+    minimum_size: int = 0,
+) -> np.ndarray:
+    """Partition an image ``(*space)``, 2-D or 3-D, from affinities ``(N, *space)`` in [0, 1] (clipped to it).
+
+    Cuts watershed fragments, in 3-D section by section, and joins them so that the costs of the edges cut between them
+    (see ``edge_costs``) are least in sum, approximately, by Kernighan-Lin. Only the nearest offsets, the first one per
+    axis, are used.
+
+    Parameters
+    ----------
+    foreground : boolean ``(*space)``; confines the segments
+    beta : bias of the boundaries, between 0 and 1; higher means more segments
+    boundary : boundary probability from which on a pixel separates seeds; lower means more, smaller fragments
+    minimum_size : segments of fewer pixels join the larger ones that they touch, or vanish
+
+    Returns consecutive ``uint32`` labels, 0 background. Raises ``UserError`` for NaN and for shapes, offsets and
+    settings that do not fit.
+    """
+    return _segment(affinities, offsets, foreground, beta, boundary, minimum_size, lifted=False)
+
+
+def lifted_multicut(
+    affinities: Stored,
+    offsets: Offsets,
+    foreground: np.ndarray | None = None,
+    *,
+    beta: float = 0.5,
+    boundary: float = 0.5,
+    minimum_size: int = 0,
+) -> np.ndarray:
+    """As ``multicut``; the offsets beyond the nearest also tell whether fragments that do not touch belong together.
+
+    Such a lifted edge costs when its ends are in different segments, but alone it connects nothing (Keuper et al.
+    2015, https://arxiv.org/abs/1505.06973). Edges and lifted edges weigh the same in the mean. Raises ``UserError``
+    also when there are no offsets beyond the nearest.
+    """
+    return _segment(affinities, offsets, foreground, beta, boundary, minimum_size, lifted=True)
+
+
+def edge_costs(means: np.ndarray, sizes: np.ndarray, beta: float) -> np.ndarray:
+    """Cost of cutting each edge, positive where it attracts: ``w · (log((1 − p)/p) + log((1 − beta)/beta))``.
+
+    ``p = 1 −`` mean affinity is the probability of a boundary (Beier et al. 2017), ``w`` the edge's size as part of
+    the mean size. All arrays ``(edges,)``.
+    """
+    p, bias = (np.clip(value, CERTAIN, 1 - CERTAIN) for value in (1 - means, beta))
+    return (np.log((1 - p) / p) + np.log((1 - bias) / bias)) * sizes / np.mean(sizes)
+
+
+def _segment(
+    affinities: Stored,
+    offsets: Offsets,
+    foreground: np.ndarray | None,
+    beta: float,
+    boundary: float,
+    minimum_size: int,
+    lifted: bool,
+) -> np.ndarray:
+    check(affinities, offsets, foreground)
+    check_nearest(offsets)
+    check_fraction("beta", beta)
+    check_fraction("boundary", boundary)
+    if lifted:
+        check_long(offsets, "lifted multicut")
+    ndim = affinities.ndim - 1
+    nearest = clipped(affinities[:ndim])
+    regions = region_graph(watershed_fragments(nearest, foreground, boundary), nearest, offsets[:ndim])
+    labels = regions.fragments
+    if len(regions.edges):
+        costs = edge_costs(regions.means, regions.sizes, beta)
+        groups = _lifted(regions, costs, affinities, offsets, beta) if lifted else _plain(regions, costs)
+        labels = regions.join(groups)
+    return consecutive(absorb_small(labels, minimum_size, nearest) if minimum_size > 1 else labels)
+
+
+def _plain(regions: RegionGraph, costs: np.ndarray) -> np.ndarray:
+    """Groups ``(nodes,)`` of the multicut by Kernighan-Lin, begun greedily."""
+    from bioimage_cpp.graph.multicut import KernighanLinMulticut, MulticutObjective
+
+    return KernighanLinMulticut().optimize(MulticutObjective(regions.graph, costs))
+
+
+def _lifted(regions: RegionGraph, costs: np.ndarray, affinities: Stored, offsets: Offsets, beta: float) -> np.ndarray:
+    """Groups ``(nodes,)`` of the lifted multicut by Kernighan-Lin, begun greedily."""
+    from bioimage_cpp.graph import features, region_adjacency_graph
+    from bioimage_cpp.graph.lifted_multicut import LiftedKernighanLinMulticut, LiftedMulticutObjective
+
+    fragments, ndim = regions.fragments, affinities.ndim - 1
+    graph = region_adjacency_graph(fragments, number_of_threads=1)
+    pairs = features.lifted_edges_from_affinities(graph, fragments, offsets[ndim:], number_of_threads=1)
+    pairs = pairs[pairs[:, 0] > 0]  # background is no node
+    if not len(pairs):
+        return _plain(regions, costs)
+    far = clipped(affinities[ndim:])
+    means, sizes = features.lifted_affinity_features(fragments, far, offsets[ndim:], pairs, number_of_threads=1).T
+    objective = LiftedMulticutObjective(
+        regions.graph, costs, lifted_uvs=pairs - np.uint64(1), lifted_costs=edge_costs(means, sizes, beta)
+    )
+    return LiftedKernighanLinMulticut().optimize(objective)
