@@ -406,7 +406,7 @@ UNKNOWN: dict[tuple[object, ...], str] = {
     ("predict", "MODEL", "image.tif", "--out", "OUT", "--foreground", "true"): "truth",
     ("evaluate", "image.tif", "--dataset", "nope"): "known: bbbc039",
     ("benchmark", "resnet"): "resunet-tiny",
-    ("train", "nope", "--out", "OUT"): "known: bbbc039, folder, synthetic",
+    ("train", "nope", "--out", "OUT"): "known: ac34, bbbc010, bbbc039",
     (*TRAIN, "--network", "unet"): "did you mean 'resunet'",
     (*TRAIN, "--optimizer", "sgd"): "adamw",
     (*TRAIN, "--schedule", "step"): "cosine",

@@ -150,7 +150,7 @@ def test_a_full_disk_leaves_no_half_file(
     ("options", "words"),
     [
         ({"format": "tiff"}, "tif"),
-        ({"tile": 0}, "tile"),
+        ({"tile": [0]}, "tile"),
         ({"foreground": 1.5}, "probability"),
         ({"foreground": "truth"}, "--dataset"),
         ({"minimum_size": -3}, "at least 0"),

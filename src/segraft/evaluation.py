@@ -116,8 +116,10 @@ def _tasks(
     assert truth is not None
     if not split_key(predicted)[0].is_dir():
         return [(predicted.name, partial(_against_file, predicted.name, predicted, truth))]
-    found = _by_name(predicted)
-    return [(name, partial(_against_file, name, found.get(name), path)) for name, path in _by_name(truth).items()]
+    found, true = _by_name(predicted), _by_name(truth)
+    if extra := [str(path) for name, path in found.items() if name not in true]:
+        print(f"not scored, for there is no truth: {', '.join(extra[:3])} ({len(extra)} in all)", file=sys.stderr)
+    return [(name, partial(_against_file, name, found.get(name), path)) for name, path in true.items()]
 
 
 def _against_file(name: str, predicted: Path | None, truth: Path) -> tuple[str, Scores]:
@@ -182,6 +184,8 @@ def _print(results: Mapping[str, Scores], summary: Scores) -> None:
     table.add_section()
     table.add_row(f"mean of {len(results)}", *(f"{summary[key]:.4f}" for key in SHOWN))
     console.print(table)
+    pooled = f"PQ {summary['pq_pooled']:.4f}, F1 {summary['f1_pooled']:.4f}"
+    console.print(f"All objects pooled: {pooled}.", highlight=False)
 
 
 def _csv(results: Mapping[str, Scores], summary: Scores) -> str:

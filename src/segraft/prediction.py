@@ -226,10 +226,10 @@ def _run(tasks: Sequence[Task], do: Callable[[Task], bool], out: Path) -> int:
     for task in track(tasks, "segmenting", console=console, disable=not console.is_terminal):
         try:
             done += do(task)
-        except UserError as error:
+        except (UserError, MemoryError) as error:
             failed += 1
-            named = task.source in str(error)
-            console.print(str(error) if named else f"{task.source}: {error}")
+            reason = str(error) if isinstance(error, UserError) else "too little memory; predict with a smaller --tile"
+            console.print(reason if task.source in reason else f"{task.source}: {reason}")
     skipped = len(tasks) - done - failed
     notes = [f"{skipped} already there"] * (skipped > 0) + [f"{failed} failed"] * (failed > 0)
     print(f"{done} of {len(tasks)} images segmented into {out}", *notes, sep=", ")

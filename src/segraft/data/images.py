@@ -48,6 +48,11 @@ def read_labels(path: str | Path) -> np.ndarray:
     Raises ``UserError`` as ``read_image`` and ``segraft.labels.check_labels``.
     """
     array = _read(path, labels=True)
+    if array.ndim > 2 and split_key(path)[0].suffix.lower() == ".png":
+        raise UserError(
+            f"{path}: came as a picture with {array.shape[-1]} channels (colours or transparency); wanted one integer "
+            "per pixel; save a grey or palette image, or for the raw masks of BBBC039 use --dataset bbbc039 --root DIR"
+        )
     while array.ndim > 2 and array.shape[0] == 1:
         array = array[0]
     return check_labels(array, str(path))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 
+import torch
 from torch import Tensor, nn
 
 from segraft.errors import UserError
@@ -28,4 +30,6 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> T
     unknown = set(weights) - set(terms)
     if unknown:
         raise UserError(f"weights for unknown terms {sorted(unknown)}; the terms are {sorted(terms)}")
-    return sum((weights.get(name, 1.0) * term for name, term in terms.items()), start=next(iter(terms.values())) * 0)
+    if not terms:
+        raise UserError("no loss term came; wanted at least one")
+    return reduce(torch.add, (weights.get(name, 1.0) * term for name, term in terms.items()))
