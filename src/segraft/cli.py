@@ -37,6 +37,7 @@ app = App(
 
 VERBS = {
     "predict": ("segraft.prediction:predict", "Segment images with a trained model: files, folders, globs, data sets."),
+    "tune": ("segraft.tuning:tune", "Choose the segmentation's settings on validation images and store them."),
     "evaluate": ("segraft.evaluation:evaluate_files", "Score label images against the truth."),
     "benchmark": ("segraft.benchmarking:show", "Measure parameters, multiply-adds, time and memory of a model."),
     "info": ("segraft.benchmarking:describe", "Say what a model is and how it was trained."),

@@ -135,7 +135,8 @@ class Model:
         if minimum_size is not None:
             smallest = round(smallest * math.prod(target) / math.prod(space))
         segment = choose("segmenter", settings.get("segmenter", "mutex"), SEGMENTERS)
-        labels = segment(affinities, self.offsets, inside, minimum_size=smallest)
+        others = {name: settings[name] for name in settings if name not in ("segmenter", "foreground", "minimum_size")}
+        labels = segment(affinities, self.offsets, inside, minimum_size=smallest, **others)
         return labels if target == space else self._back(labels, space, true_foreground)
 
     def embed(
