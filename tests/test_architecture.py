@@ -32,7 +32,7 @@ FLOORS = (
     ("inference",),
     ("reporting", "prediction", "blockwise", "packaging", "benchmarking"),
     ("settings", "recipes"),
-    ("learner", "keeper"),
+    ("learner", "keeper", "tuning"),
     ("training",),
     ("experiments",),
     ("cli",),

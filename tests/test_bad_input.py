@@ -404,7 +404,7 @@ UNKNOWN: dict[tuple[object, ...], str] = {
     ("predict", "MODEL", "--dataset", "synthetic", "--split", "tset", "--out", "OUT"): "did you mean 'test'",
     ("predict", "MODEL", "image.tif", "--out", "OUT", "--device", "gpu"): "cpu",
     ("predict", "MODEL", "image.tif", "--out", "OUT", "--foreground", "true"): "truth",
-    ("evaluate", "image.tif", "--dataset", "nope"): "known: bbbc039",
+    ("evaluate", "image.tif", "--dataset", "nope"): "known: ac34",
     ("benchmark", "resnet"): "resunet-tiny",
     ("train", "nope", "--out", "OUT"): "known: ac34, bbbc010, bbbc039",
     (*TRAIN, "--network", "unet"): "did you mean 'resunet'",

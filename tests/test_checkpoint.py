@@ -152,3 +152,26 @@ def test_weights_of_another_network_are_refused(model: Path) -> None:
     state.pop("embedding.bias")
     rewrite(model, json.dumps(config), state)
     assert "embedding.bias" in complaint(model)
+
+
+def test_a_change_of_the_configuration_leaves_the_weights(model: Path) -> None:
+    state, config = checkpoint.read(model)
+    checkpoint.change(model, segmentation={"segmenter": "waterz"}, voxel_size=[1.0, 2.0])
+    after, changed = checkpoint.read(model)
+    assert changed == {**config, "segmentation": {"segmenter": "waterz"}, "voxel_size": [1.0, 2.0]}
+    assert all(torch.equal(state[name], after[name]) for name in state | after)
+    checkpoint.change(model.parent, segmentation={})
+    assert checkpoint.read(model)[1]["segmentation"] == {}
+
+
+def test_a_change_that_fails_leaves_the_file(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = model.read_bytes()
+
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match="No space left"):
+        checkpoint.change(model, segmentation={})
+    assert model.read_bytes() == before
+    assert [path.name for path in model.parent.iterdir()] == [model.name]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import segraft
-from segraft import benchmarking, checkpoint, cli, evaluation, experiments, prediction, training
+from segraft import benchmarking, checkpoint, cli, evaluation, experiments, prediction, training, tuning
 from segraft.cli import main
 from segraft.errors import SomeFailed, UserError
 from segraft.networks import create_network
@@ -23,7 +23,7 @@ from segraft.settings import DistillSettings, TrainSettings
 
 Capture = pytest.CaptureFixture[str]
 PROJECT = Path(__file__).parent.parent
-VERBS = ("benchmark", "demo", "distill", "download", "evaluate", "info", "predict", "report", "train")
+VERBS = ("benchmark", "demo", "distill", "download", "evaluate", "info", "predict", "report", "train", "tune")
 
 
 def help_of(verb: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -61,6 +61,7 @@ def test_the_version(capsys: Capture) -> None:
 
 FUNCTIONS = {
     "predict": prediction.predict,
+    "tune": tuning.tune,
     "evaluate": evaluation.evaluate_files,
     "benchmark": benchmarking.show,
     "info": benchmarking.describe,

@@ -164,7 +164,13 @@ def test_a_data_set(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(SomeFailed, match="2 of 3"):
         evaluate_files(folders[0], dataset="broken", split="val")
     out, err = capsys.readouterr()
-    assert [line.split()[0].strip("─") for line in out.splitlines() if line.strip()] == ["image", "", "0", "mean", "All"]
+    assert [line.split()[0].strip("─") for line in out.splitlines() if line.strip()] == [
+        "image",
+        "",
+        "0",
+        "mean",
+        "All",
+    ]
     assert "mean of 1" in out
     assert "1 has no labels" in err
     assert "broken val image 2: the third is damaged" in err

@@ -30,7 +30,20 @@ def save(path: str | Path, network: nn.Module, config: dict[str, Any]) -> None:
     """
     path = Path(path)
     path = path / NAME if path.is_dir() else path
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    _write(path, {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}, config)
+
+
+def change(path: str | Path, **changes: Any) -> None:
+    """Replace entries of the configuration in a model file, or in that of a run folder; the weights stay bit for bit.
+
+    Raises ``UserError`` as ``read`` and ``save``.
+    """
+    state, config = read(path)
+    _write(locate(path), state, config | changes)
+
+
+def _write(path: Path, state: dict[str, Tensor], config: dict[str, Any]) -> None:
+    """Write weights and configuration to a file beside ``path`` that replaces it when it is complete."""
     header = json.dumps({**config, "format": FORMAT}, sort_keys=True)
     data = safetensors.torch.save(state, metadata={HEADER: header})
     with unwritable(path), replacing(path) as temporary:

@@ -38,6 +38,7 @@ app = App(
 VERBS = {
     "predict": ("segraft.prediction:predict", "Segment images with a trained model: files, folders, globs, data sets."),
     "download": ("segraft.data.download:download", "Download a public data set, checked and unpacked for its reader."),
+    "tune": ("segraft.tuning:tune", "Choose the segmentation's settings on validation images and store them."),
     "evaluate": ("segraft.evaluation:evaluate_files", "Score label images against the truth."),
     "benchmark": ("segraft.benchmarking:show", "Measure parameters, multiply-adds, time and memory of a model."),
     "info": ("segraft.benchmarking:describe", "Say what a model is and how it was trained."),

@@ -127,13 +127,14 @@ class Model:
         if minimum_size is not None:
             smallest = round(smallest * math.prod(target) / math.prod(space))
         segment = choose("segmenter", settings.get("segmenter", "mutex"), SEGMENTERS)
+        others = {name: settings[name] for name in settings if name not in ("segmenter", "foreground", "minimum_size")}
         normalised, parts = self.normalisation(_resize(stored, target)), self._tile(tile, memory, target)
         with scratch((len(self.offsets), *target), stored=parts is not None) as affinities:
             probability = self._affinities(normalised, parts, affinities)
             inside = (
                 probability > threshold if true_foreground is None else _nearest(_mask(true_foreground, space), target)
             )
-            labels = segment(affinities, self.offsets, inside, minimum_size=smallest)
+            labels = segment(affinities, self.offsets, inside, minimum_size=smallest, **others)
         return labels if target == space else self._back(labels, space, true_foreground)
 
     def embed(

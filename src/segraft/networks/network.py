@@ -66,7 +66,7 @@ class Network(nn.Module):
         fits = zip(space, self.minimum, self._strides, strict=True)
         if any(size < least or (size - least) % stride for size, least, stride in fits):
             possible = (self._possible(space, rounding) for rounding in (math.floor, math.ceil))
-            nearest = " or ".join(" × ".join(map(str, sizes)) for sizes in possible)
+            nearest = " or ".join(dict.fromkeys(" × ".join(map(str, sizes)) for sizes in possible))
             raise UserError(
                 f"image size {space} does not fit the network; wanted {self._sizes}, nearest {nearest}; "
                 "a model's predict takes any size"

@@ -1,0 +1,186 @@
+"""Choose the settings of the segmentation on labelled images: the network runs once, then every setting is tried."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from segraft import checkpoint
+from segraft.data import open_dataset
+from segraft.errors import UserError, choose
+from segraft.inference import Model, load
+from segraft.metrics import evaluate, summarise
+from segraft.segment import SEGMENTERS
+from segraft.settings import MONITORS, read_config
+
+GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
+    "mutex": {},
+    "waterz": {"threshold": (0.1, 0.3, 0.5, 0.7, 0.9)},
+    "multicut": {"beta": (0.3, 0.5, 0.7)},
+    "lifted-multicut": {"beta": (0.3, 0.5, 0.7)},
+}
+"""What is tried of each segmenter's own settings, unless the user says otherwise."""
+SHOWN = ("aji", "pq", "voi", "arand")
+"""Scores in the printed table, beside the one that chooses."""
+
+Candidate = dict[str, Any]
+"""A segmenter and its settings, as the configuration of a model stores them under ``segmentation``."""
+Result = dict[str, float | int]
+
+
+def tune(
+    model: str | Path,
+    dataset: str | None = None,
+    *,
+    root: str | Path | None = None,
+    split: str = "val",
+    options: dict[str, Any] | None = None,
+    segmenter: str = "mutex",
+    score: str = "aji",
+    foreground: Sequence[float] = (0.3, 0.4, 0.5, 0.6, 0.7),
+    minimum_size: Sequence[int] | None = None,
+    threshold: Sequence[float] | None = None,
+    beta: Sequence[float] | None = None,
+    boundary: Sequence[float] | None = None,
+    images: int | None = None,
+    tile: Sequence[int] | None = None,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Try all combinations of settings on images with labels, print a table, and store the best with the weights.
+
+    From then on ``predict`` uses them. The weights themselves stay as they are.
+
+    Parameters
+    ----------
+    model : run folder or model file
+    dataset : data set to tune on; by default that of the run folder's training
+    root : folder of the data set
+    split : train, val or test; test is for the final score, not for choosing
+    options : of the data set's reader, by name
+    segmenter : mutex, waterz, multicut or lifted-multicut
+    score : what to choose by: aji, pq, sbd, dice, voi or arand
+    foreground : probabilities to try, above which a pixel belongs to an object
+    minimum_size : sizes in pixels to try, below which segments join a larger one or vanish; by default 0, the model's
+        and twice that
+    threshold : thresholds of waterz to try; higher merges more
+    beta : biases of the multicuts to try; higher cuts more
+    boundary : boundary probabilities to try, from which on a pixel separates the seeds of waterz and the multicuts
+    images : number of images to use; all by default
+    tile : side of the parts that the network computes at once, in pixels, or one per axis
+    device : auto, cpu, cuda, cuda:1 or mps
+
+    Returns
+    -------
+    dict : ``segmentation``, the best settings; ``scores``, theirs over the images; ``before``, those of the settings
+        that the model had; ``tried``, a list of settings and scores
+
+    Raises
+    ------
+    UserError : the model, the data set or an option is at fault, or no image has labels
+    """
+    if images is not None and images < 1:
+        raise UserError(f"images came as {images}; wanted 1 or more; leave it away to use all")
+    better = choose("score", score, MONITORS)
+    loaded = load(model, device)
+    stored = {"segmenter": "mutex", "foreground": 0.5, "minimum_size": 0} | loaded.config.get("segmentation", {})
+    if minimum_size is None:
+        minimum_size = sorted({0, stored["minimum_size"], 2 * stored["minimum_size"]})
+    grid = {"foreground": foreground, "minimum_size": minimum_size}
+    own = {"threshold": threshold, "beta": beta, "boundary": boundary}
+    tried = candidates(segmenter, grid, {name: values for name, values in own.items() if values is not None})
+    before, *scores = _score(
+        loaded, [stored, *tried], _samples(Path(model), dataset, root, split, options)[:images], tile
+    )
+    best = (max if better == "max" else min)(range(len(tried)), key=lambda k: scores[k][score])
+    _print(tried, scores, before, best, score)
+    checkpoint.change(model, segmentation=tried[best])
+    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in tried[best].items())
+    print(f"stored in {checkpoint.locate(model)}: {told}")
+    results = [{"segmentation": each, "scores": result} for each, result in zip(tried, scores, strict=True)]
+    return {"segmentation": tried[best], "scores": scores[best], "before": before, "tried": results}
+
+
+def candidates(segmenter: str, grid: Mapping[str, Sequence[Any]], own: Mapping[str, Sequence[Any]]) -> list[Candidate]:
+    """All combinations of a segmenter's settings: ``grid`` for any, ``own`` in place of the ``GRIDS`` of this one.
+
+    Raises ``UserError`` for an unknown segmenter, for a setting that it has not, and for values out of range.
+    """
+    known = inspect.signature(choose("segmenter", segmenter, SEGMENTERS)).parameters
+    for name in own:
+        if name not in known:
+            raise UserError(f"{name} came for the segmenter {segmenter}, which has none; leave it away")
+    values = {**grid, **GRIDS[segmenter], **own}
+    for name, each in values.items():
+        limit, wanted = (float("inf"), "0 or more") if name == "minimum_size" else (1, "from 0 to 1")
+        if not each or not all(0 <= value <= limit for value in each):
+            raise UserError(f"{name} came as {tuple(each)}; wanted at least one number {wanted}")
+    return [{"segmenter": segmenter, **dict(zip(values, each, strict=True))} for each in product(*values.values())]
+
+
+def _samples(
+    model: Path, dataset: str | None, root: str | Path | None, split: str, options: dict[str, Any] | None
+) -> Sequence:
+    """The images to tune on, of the named data set or of that which the run folder was trained on."""
+    if dataset is None:
+        if not (model / "config.yaml").is_file():
+            raise UserError(f"no data set came, and {model} does not tell one; wanted one with labels; give its name")
+        recorded = read_config(model)
+        dataset, root = recorded["dataset"], root if root is not None else recorded.get("root")
+        options = recorded.get("options") if options is None else options
+    return open_dataset(dataset, root, split, **(options or {}))
+
+
+def _score(model: Model, tried: Sequence[Candidate], samples: Sequence, tile: Sequence[int] | None) -> list[Result]:
+    """Score of each candidate over all images with labels; affinities are kept of one image at a time."""
+    console = Console(stderr=True)
+    results: list[list[Result]] = []
+    for index in track(range(len(samples)), "tuning", console=console, disable=not console.is_terminal):
+        sample = samples[index]
+        if sample.labels is None:
+            continue
+        try:
+            affinities, probability = model.affinities(sample.image, tile=tile)
+            segmented = _segment(affinities, model.offsets, probability, tried)
+            results.append([evaluate(labels, sample.labels) for labels in segmented])
+        except UserError as error:
+            raise UserError(f"{sample.name}: {error}") from error
+    if not results:
+        raise UserError(f"{len(samples)} images came, none with labels; wanted at least one to score; add labels")
+    return [summarise(each) for each in zip(*results, strict=True)]
+
+
+def _segment(
+    affinities: np.ndarray, offsets: Any, probability: np.ndarray, tried: Sequence[Candidate]
+) -> Iterable[np.ndarray]:
+    """Labels ``(*space)`` of one image, by each candidate in turn."""
+    for candidate in tried:
+        settings = dict(candidate)
+        segment = choose("segmenter", settings.pop("segmenter"), SEGMENTERS)
+        yield segment(affinities, offsets, probability > settings.pop("foreground"), **settings)
+
+
+def _print(tried: Sequence[Candidate], scores: Sequence[Result], before: Result, best: int, score: str) -> None:
+    """Print a row for each candidate, the best one marked, and one for the settings that the model had."""
+    shown = (score, *(name for name in SHOWN if name != score))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    names = [name for name in tried[0] if name != "segmenter"]
+    for name in ("", *(name.replace("_", " ") for name in names), *shown):
+        table.add_column(name, justify="right", no_wrap=True)
+    for number, (candidate, result) in enumerate(zip(tried, scores, strict=True)):
+        mark = "best" if number == best else ""
+        table.add_row(mark, *(f"{candidate[name]:g}" for name in names), *(f"{result[name]:.4f}" for name in shown))
+    table.add_section()
+    table.add_row("before", *("" for _ in names), *(f"{before[name]:.4f}" for name in shown))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120
+    console.print(table)
