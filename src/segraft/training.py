@@ -79,6 +79,7 @@ def run(settings: TrainSettings) -> Model:
     settings = settings.for_dimension(dimensions(settings.network))
     last = _open_run_folder(settings)
     training = open_dataset(settings.dataset, settings.root, "train", **settings.options)
+    model = _new_model(settings, training[0])
     patches = Patches(
         training,
         Normalisation(settings.low, settings.high),
@@ -87,8 +88,11 @@ def run(settings: TrainSettings) -> Model:
         given(settings.geometry),
         given(settings.intensity),
         settings.channels,
+        settings.border,
+        model.network.context,
     )
-    model = _new_model(settings, training[0], patches.median_size())
+    if settings.minimum_size is None:
+        model.config["segmentation"]["minimum_size"] = round(patches.median_size() * FRAGMENT)
     learner = Learner(model, settings, patches, _validation_images(settings, model), *_distiller(settings, model))
     keeper = Keeper(settings, lambda: checkpoint.save(settings.out, model.network, model.config))
     trainer = _trainer(settings, keeper)
@@ -152,7 +156,7 @@ def _validation_images(settings: TrainSettings, model: Model) -> Sequence:
     return samples
 
 
-def _new_model(settings: TrainSettings, sample: Sample, median_size: float) -> Model:
+def _new_model(settings: TrainSettings, sample: Sample) -> Model:
     """A model with fresh weights from the seed, or those of ``init``."""
     in_channels = len(settings.channels) if settings.channels is not None else len(sample.image)
     if settings.width is not None and settings.filters is not None:
@@ -163,8 +167,6 @@ def _new_model(settings: TrainSettings, sample: Sample, median_size: float) -> M
         network = create_network(settings.network, in_channels, settings.dim, filters)
     complexity(network, (1, in_channels, *given(settings.patch)))  # says what does not fit before anything is written
     config = _config(settings, network, sample, filters)
-    if settings.minimum_size is None:
-        config["segmentation"]["minimum_size"] = round(median_size * FRAGMENT)
     if settings.init is not None:
         before = load(settings.init, device="cpu")
         try:
