@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from segraft.affinity import OFFSETS_2D
 from segraft.data.patches import Patches
 from segraft.inference import Model
-from segraft.learner import Learner, rate_factor
+from segraft.learner import Learner, look, rate_factor
 from segraft.losses import weighted_sum
 from segraft.losses.graph_relation import GraphRelationLoss
 from segraft.memory import MemoryBank
@@ -35,6 +35,11 @@ def sample(labelled: bool = True, size: int = 32) -> Sample:
 
 class Constant(nn.Module):
     """A teacher that sees the same everywhere."""
+
+    context = (0, 0)
+
+    def input_size(self, output: tuple[int, ...]) -> tuple[int, ...]:
+        return output
 
     def features(self, x: Tensor) -> Output:
         return Output(x.new_ones(len(x), DIM, *x.shape[2:]), x.new_zeros(len(x), 1, *x.shape[2:]))
@@ -93,6 +98,52 @@ def test_the_teacher_is_no_part_of_the_learner_but_the_bank_is() -> None:
     bank = {"distiller.memory.grams", "distiller.memory.filled", "distiller.memory.cursor"}
     assert set(taught.state_dict()) == set(alone.state_dict()) | bank
     assert len(list(taught.parameters())) == len(list(alone.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("filters", "space"),
+    [((2, 3), (4, 6, 6)), ((2, 3, 4), (3, 11, 11)), ((2, 3, 4), (4, 5, 4)), ((2, 3, 4), (1, 2, 2))],
+)
+def test_a_teacher_sees_the_middle_that_the_student_gives(filters: tuple[int, ...], space: tuple[int, ...]) -> None:
+    """The same pixels as from the whole patch, as far as the teacher's pooling grid lies alike."""
+    teacher = create_network("mala", 1, DIM, filters).eval()
+    deeper = create_network("mala", 1, DIM, (2, 2, 2, 2))
+    patch = tuple(size + 2 * lost for size, lost in zip(space, deeper.context, strict=True))
+    image = torch.randn(1, 1, *patch)
+    seen = look(teacher, image, space)
+    assert seen.embedding.shape == (1, DIM, *space)
+    assert seen.foreground.shape == (1, 1, *space)
+    assert seen.stages
+    assert not seen.embedding.requires_grad
+    window = teacher.input_size(space)
+    begin = [
+        (p - s) // 2 - c - (w - 2 * c - s) // 2
+        for p, s, c, w in zip(patch, space, teacher.context, window, strict=True)
+    ]
+    middle = image[:, :, *(slice(b, b + w) for b, w in zip(begin, window, strict=True))]
+    whole = teacher(middle).embedding
+    inner = [slice((w - s) // 2, (w - s) // 2 + s) for w, s in zip(whole.shape[2:], space, strict=True)]
+    torch.testing.assert_close(seen.embedding, whole[:, :, *inner])
+    # where a pixel's own place in the patch is concerned, an impulse says it: brightest where it was put
+    identity = Impulse()
+    marked = torch.zeros(1, 1, *patch)
+    place = [(p - s) // 2 + s // 2 for p, s in zip(patch, space, strict=True)]
+    marked[0, 0, *place] = 1
+    found = look(identity, marked, space).embedding[0, 0]
+    assert [int(k) for k in found.nonzero()[0]] == [s // 2 for s in space]
+
+
+class Impulse(nn.Module):
+    """A valid network that hands on its image, three pixels narrower on each side, and only of odd sizes."""
+
+    context = (3, 3, 3)
+
+    def input_size(self, output: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(size + 6 + (size + 1) % 2 for size in output)
+
+    def features(self, x: Tensor) -> Output:
+        inner = x[:, :, 3:-3, 3:-3, 3:-3]
+        return Output(inner, inner)
 
 
 def test_each_step_is_remembered() -> None:

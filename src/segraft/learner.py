@@ -20,6 +20,7 @@ from segraft.inference import Model
 from segraft.losses import supervised, weighted_sum
 from segraft.metrics import evaluate, summarise
 from segraft.settings import OPTIMIZERS, TrainSettings, given
+from segraft.types import Output
 
 
 class Learner(lightning.LightningModule):
@@ -72,8 +73,7 @@ class Learner(lightning.LightningModule):
             "foreground": supervised.foreground(output.foreground, labels),
         }
         if self.distiller is not None:
-            with torch.no_grad():
-                seen = self._teacher[0].features(image)
+            seen = look(self._teacher[0], image, tuple(output.embedding.shape[2:]))
             terms |= self.distiller(output, seen, labels, affinities)
         return terms
 
@@ -108,6 +108,25 @@ class Learner(lightning.LightningModule):
                 if sample.labels is not None
             ]
         )
+
+
+@torch.no_grad()
+def look(teacher: Any, image: Tensor, space: tuple[int, ...]) -> Output:
+    """What a teacher makes of the middle of images ``(B, C, *patch)``: an output ``(B, D, *space)``, with its stages.
+
+    It sees as much as it needs for that, which may be less than the student sees: valid networks of other depths have
+    other contexts.
+    """
+    window = teacher.input_size(space)
+    more = [size - 2 * lost - wanted for size, lost, wanted in zip(window, teacher.context, space, strict=True)]
+    for axis, (size, wanted, lost, extra) in enumerate(zip(window, space, teacher.context, more, strict=True), start=2):
+        begin = (image.shape[axis] - wanted) // 2 - lost - extra // 2
+        image = image.narrow(axis, begin, size)
+    seen = teacher.features(image)
+    embedding, foreground = seen.embedding, seen.foreground
+    for axis, (wanted, extra) in enumerate(zip(space, more, strict=True), start=2):
+        embedding, foreground = (each.narrow(axis, extra // 2, wanted) for each in (embedding, foreground))
+    return Output(embedding, foreground, seen.stages)
 
 
 def _centre(labels: Tensor, space: Sequence[int]) -> Tensor:

@@ -226,13 +226,24 @@ def _distiller(settings: TrainSettings, model: Model) -> tuple[nn.Module | None,
             came = f"the teacher {settings.teacher} has {name} {theirs[name]}, the student {ours[name]}"
             raise UserError(f"{came}; wanted the same, for both see the same images")
     patch = given(settings.patch)
-    complexity(teacher.network, (1, ours["in_channels"], *patch))
+    _check_sight(settings, model.network, teacher.network, patch)
     bank = {"memory": settings.memory, "contrast": settings.contrast, "seed": settings.seed}
     own = bank if settings.method == "graph" else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         kind: Any = DISTILLERS[settings.method]
         return kind.for_networks(model.network, teacher.network, patch, model.offsets, **own), teacher.network
+
+
+def _check_sight(settings: DistillSettings, student: Any, teacher: Any, patch: tuple[int, ...]) -> None:
+    """Refuse patches in which the teacher does not see all that it needs for the student's output."""
+    output = tuple(size - 2 * lost for size, lost in zip(patch, student.context, strict=True))
+    needed = teacher.input_size(output)
+    if any(window > size for window, size in zip(needed, patch, strict=True)):
+        raise UserError(
+            f"patches of {patch} pixels came; the teacher {settings.teacher} needs {needed} for the student's "
+            f"output of {output}; give larger patches that fit both"
+        )
 
 
 def _trainer(settings: TrainSettings, keeper: Keeper) -> lightning.Trainer:

@@ -59,10 +59,10 @@ def stage_pairs(student: Output, teacher: Output) -> list[tuple[Tensor, Tensor]]
 
 
 def stage_channels(network: nn.Module, patch: tuple[int, ...]) -> list[int]:
-    """Channels of a network's stages, bottleneck first, for images of size ``patch``; computes nothing."""
+    """Channels of a network's stages, bottleneck first; computes nothing. ``patch`` is a size of images."""
     meta: Any = copy.deepcopy(network).to("meta").eval()
     with torch.no_grad():
-        output = meta.features(torch.empty((1, meta.in_channels, *patch), device="meta"))
+        output = meta.features(torch.empty((1, meta.in_channels, *meta.input_size(patch)), device="meta"))
     return [stage.shape[1] for stage in output.stages]
 
 
