@@ -88,7 +88,7 @@ class TrainSettings:
     network: str = "resunet-tiny"
     """Network to train."""
     width: int | None = None
-    """Filters per level as width × (1, 2, 4, 8, 16), in place of the network's own."""
+    """Filters per level of a residual or nested U-Net as width × (1, 2, 4, 8, 16), in place of the network's own."""
     filters: tuple[int, ...] | None = None
     """Filters per level, in place of the network's own."""
     dim: int = 16
