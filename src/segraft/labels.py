@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from segraft.errors import UserError
 
@@ -70,13 +71,46 @@ def remove_small(labels: np.ndarray, minimum: int) -> np.ndarray:
     return np.where((ids > 0) & (sizes < minimum), np.zeros_like(ids), ids)[rows]
 
 
+def widen_borders(labels: np.ndarray, width: int) -> np.ndarray:
+    """Make true labels of electron microscopy say where membranes are; ids stay, the type becomes signed.
+
+    Where nothing was drawn (0) the truth is unknown: −1, as it is where −1 came. A pixel of an object is membrane, 0,
+    where another object has a pixel at most ``width`` away, in Chebyshev distance (a square of ``2 · width + 1``
+    pixels about it) within the ``(y, x)`` plane: of a volume each section counts alone. Objects can only shrink.
+    Raises ``UserError`` for a negative width, for ids beyond 2⁶³ − 1, or as ``check_labels``.
+    """
+    labels = check_labels(labels)
+    if width < 0:
+        raise UserError(f"border width came as {width}; wanted 0 or more pixels")
+    result = labels.astype(_signed(labels), order="C")
+    for plane in result.reshape(-1, *labels.shape[-2:]):
+        numbers = consecutive(plane)  # ids of any size would not survive the filters, which compute in float64
+        empty = numbers == 0
+        size = 2 * width + 1
+        highest = maximum_filter(numbers, size, mode="nearest")
+        lowest = minimum_filter(np.where(empty, numbers.max(), numbers), size, mode="nearest")
+        plane[lowest != highest] = 0
+        plane[empty] = UNKNOWN
+    return result
+
+
+def _signed(labels: np.ndarray) -> np.dtype:
+    """Narrowest signed type for all ids of the type of ``labels``; uint64 is taken where its ids leave it room."""
+    if labels.dtype.itemsize < 8:
+        return np.promote_types(labels.dtype, np.int8)
+    if int(labels.max()) > np.iinfo(np.int64).max:
+        raise UserError(f"labels go up to {labels.max()}; wanted ids up to 2⁶³ − 1; renumber them")
+    return np.dtype(np.int64)
+
+
 def _table(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the distinct ids ascending, each pixel's row among them (shaped as ``labels``), and each id's pixels."""
     lowest, largest = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
     if largest - lowest > SPARSE * labels.size or largest > np.iinfo(np.intp).max:
         ids, rows, sizes = np.unique(labels, return_inverse=True, return_counts=True)
         return ids, rows.reshape(labels.shape), sizes
-    rows = labels.astype(np.intp) - lowest
+    rows = labels.astype(np.intp)
+    rows -= lowest
     sizes = np.bincount(rows.ravel())
     present = sizes > 0
     ids = (np.flatnonzero(present) + lowest).astype(labels.dtype)
