@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from segraft.data.augment import apply_geometry, apply_intensity, check_names, draw_geometry
+from segraft.data.normalise import Normalisation
 from segraft.errors import UserError
-from segraft.labels import UNKNOWN
+from segraft.labels import UNKNOWN, consecutive, widen_borders
 from segraft.types import Sample
 
 Normalise = Callable[[np.ndarray], np.ndarray]
@@ -26,19 +27,23 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
     ``patches[k]``, for any integer k >= 0, is an image ``(C, *patch)`` float32 and labels ``(*patch)`` int64:
     objects are numbered from 1 within the patch, 0 is background, -1 is unknown or outside the image. Every
     sample is visited once in each run of ``len(samples)`` patches, in an order that changes from run to run.
-    A sample without labels is all unknown.
+    A sample without labels is all unknown. In memory, volumes of 8 and 16 bits stay as narrow as they are stored, and
+    labels take the narrowest type that holds their number of objects.
 
     Parameters
     ----------
     samples : the ``Sample``s of a data set
-    normalisation : maps an image ``(C, *space)`` as stored to float32 of the same shape
+    normalisation : a `Normalisation`, or a function from an image ``(C, *space)`` to float32 of the same shape
     patch : shape in pixels, ``(y, x)`` or ``(z, y, x)``
     geometry, intensity : names of `segraft.data.augment.GEOMETRY` and `INTENSITY`
     channels : indices of the image channels to keep; None keeps all
+    border : pixels from another object within which an object's own become background, and the truth's background
+        becomes unknown, as `segraft.labels.widen_borders` says; None leaves labels as they are
 
     Raises
     ------
-    UserError : no samples, shapes that do not fit together, unknown names, a channel that is not there
+    UserError : no samples, shapes that do not fit together, unknown names or such for volumes only, a channel that
+        is not there, a border that cannot be
     """
 
     def __init__(
@@ -50,10 +55,11 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         geometry: Sequence[str] = (),
         intensity: Sequence[str] = (),
         channels: Sequence[int] | None = None,
+        border: int | None = None,
     ) -> None:
-        check_names(geometry, intensity)
         if len(patch) not in (2, 3) or min(patch) < 1:
             raise UserError(f"patch {tuple(patch)}; wanted positive sizes; give (y, x) or (z, y, x)")
+        check_names(geometry, intensity, len(patch))
         if seed < 0:
             raise UserError(f"seed {seed}; wanted an integer of 0 or more; give another")
         if len(samples) == 0:
@@ -63,11 +69,14 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         self.geometry = tuple(geometry)
         self.intensity = tuple(intensity)
         self._images: list[np.ndarray] = []
+        self._normalise: list[Normalise] = []
         self._labels: list[np.ndarray] = []
         for index in range(len(samples)):
-            self._keep(samples[index], normalisation, channels)
+            self._keep(samples[index], normalisation, channels, border)
 
-    def _keep(self, sample: Sample, normalisation: Normalise, channels: Sequence[int] | None) -> None:
+    def _keep(
+        self, sample: Sample, normalisation: Normalise, channels: Sequence[int] | None, border: int | None
+    ) -> None:
         _check_sample(sample, len(self.patch), channels)
         stored = sample.image if channels is None else sample.image[list(channels)]
         if self._images and len(stored) != len(self._images[0]):
@@ -76,17 +85,17 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
                 "wanted the same for all; choose the channels to use"
             )
         try:
-            self._images.append(np.asarray(normalisation(stored), np.float32))
+            image, normalise = _prepare(stored, normalisation)
+            labels = _narrow(sample.labels, stored.shape[1:], border)
         except UserError as error:
             raise UserError(f"{sample.name}: {error}") from error
-        if sample.labels is None:
-            self._labels.append(np.full(stored.shape[1:], UNKNOWN, np.int32))
-        else:
-            self._labels.append(_number(sample.labels).astype(np.int32))
+        self._images.append(image)
+        self._normalise.append(normalise)
+        self._labels.append(labels)
 
     def median_size(self) -> float:
         """Pixels of the median object; 0 without objects."""
-        sizes = np.concatenate([np.bincount(labels[labels > 0])[1:] for labels in self._labels])
+        sizes = np.concatenate([_sizes(labels) for labels in self._labels])
         return float(np.median(sizes)) if sizes.size else 0.0
 
     def __getitem__(self, k: int) -> tuple[Tensor, Tensor]:
@@ -99,7 +108,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
             int(rng.integers(min(0, extent - size), max(0, extent - size) + 1))
             for extent, size in zip(labels.shape, geometry.source_shape(self.patch), strict=True)
         ]
-        image, labels = apply_geometry(geometry, image, labels, start, self.patch)
+        image, labels = apply_geometry(geometry, image, labels, start, self.patch, self._normalise[index])
         image = apply_intensity(self.intensity, image, rng)
         # A copy: turned arrays have negative strides, and changes must not reach the kept image.
         pixels = np.array(image, np.float32, order="C")
@@ -110,11 +119,40 @@ def _generator(seed: int, stream: int, number: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, number)))
 
 
+def _prepare(image: np.ndarray, normalisation: Normalise) -> tuple[np.ndarray, Normalise]:
+    """The image to keep, and what makes float32 of its windows: a volume that is narrower before is normalised then.
+
+    Only a `Normalisation` is known to treat each pixel by itself once it has measured the image.
+    """
+    narrow = image.ndim == 4 and image.dtype.itemsize < np.dtype(np.float32).itemsize
+    if narrow and isinstance(normalisation, Normalisation):
+        return np.ascontiguousarray(image), normalisation.scale(image)
+    return np.asarray(normalisation(image), np.float32), np.asarray
+
+
+def _narrow(labels: np.ndarray | None, space: Sequence[int], border: int | None) -> np.ndarray:
+    """Labels to keep: signed, numbered from 1, with widened borders where ``border`` is given."""
+    if labels is None:
+        return np.full(space, UNKNOWN, np.int8)
+    if border is not None:
+        labels = widen_borders(labels, border)
+    numbers = consecutive(labels)
+    narrow = numbers.astype(np.min_scalar_type(-int(numbers.max()) - 1))
+    narrow[labels == UNKNOWN] = UNKNOWN
+    return narrow
+
+
 def _number(labels: np.ndarray) -> np.ndarray:
     """Number the objects from 1 in id order, int64; 0 and -1 stay."""
-    ids, inverse = np.unique(labels, return_inverse=True)
-    numbers = np.where(ids > 0, np.cumsum(ids > 0), np.minimum(ids.astype(np.int64), 0))
-    return np.asarray(numbers[inverse].reshape(labels.shape))
+    return np.where(labels == UNKNOWN, UNKNOWN, consecutive(labels).astype(np.int64))
+
+
+def _sizes(labels: np.ndarray) -> np.ndarray:
+    """Pixels of each object; counted plane by plane, because a count takes 8 bytes a pixel."""
+    counts = np.zeros(max(int(labels.max()), 0) + 1, np.int64)
+    for plane in labels.reshape(-1, *labels.shape[-2:]):
+        counts += np.bincount(plane[plane > 0], minlength=len(counts))
+    return counts[counts > 0]
 
 
 def _check_sample(sample: Sample, ndim: int, channels: Sequence[int] | None) -> None:
