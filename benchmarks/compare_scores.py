@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from segraft.experiments import paired_difference
+
 SCORES = ("aji", "pq", "f1", "sq", "dice", "sbd", "dic", "voi", "arand")
-DRAWS = 10_000
 
 
 def read(files: list[Path]) -> dict[str, np.ndarray]:
@@ -25,13 +26,6 @@ def read(files: list[Path]) -> dict[str, np.ndarray]:
     if any(sorted(run) != names for run in runs):
         raise SystemExit("the files score different images; wanted the same in each")
     return {score: np.array([[run[name][score] for name in names] for run in runs], float) for score in SCORES}
-
-
-def interval(differences: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean of paired differences ``(images)``."""
-    draws = np.random.default_rng(seed).integers(len(differences), size=(DRAWS, len(differences)))
-    low, high = np.percentile(differences[draws].mean(1), (2.5, 97.5))
-    return float(low), float(high)
 
 
 def main() -> None:
@@ -44,7 +38,7 @@ def main() -> None:
     print("| score | first | second | second − first | 95 % interval |\n|---|---|---|---|---|")
     for score in SCORES:
         a, b = first[score], second[score]
-        low, high = interval(b.mean(0) - a.mean(0))
+        _, low, high = paired_difference(b.mean(0), a.mean(0))
         cells = (f"{x.mean():.4f} ± {x.mean(1).std(ddof=min(1, len(x) - 1)):.4f}" for x in (a, b))
         print(f"| {score} | {' | '.join(cells)} | {b.mean() - a.mean():+.4f} | {low:+.4f} to {high:+.4f} |")
 

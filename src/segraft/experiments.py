@@ -258,7 +258,7 @@ def verdict(by_image: Mapping[str, Sequence[Scores]], name: str = "aji") -> list
 
 
 def paired_difference(
-    first: Sequence[float], second: Sequence[float], draws: int = 10_000, seed: int = 0
+    first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, draws: int = 10_000, seed: int = 0
 ) -> tuple[float, float, float]:
     """Mean of ``first − second``, image by image, and its 95 % percentile bootstrap interval over images."""
     differences = np.subtract(first, second)

@@ -1,0 +1,60 @@
+"""The benchmarks run, on small cases; their figures are another matter."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+def load(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a benchmark's file defines."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return runpy.run_path(str(BENCHMARKS / f"{name}.py"))
+
+
+def test_every_benchmark_is_tried_here() -> None:
+    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
+        "compare_scores",
+        "graph_losses",
+        "tiling",
+        "transcription",
+    }
+
+
+def test_scores_of_two_sets_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = load("compare_scores", monkeypatch)
+    files = []
+    for run, shift in enumerate((0.0, 0.1)):
+        images = {f"{k}": dict.fromkeys(module["SCORES"], 0.5 + 0.01 * k + shift) for k in range(8)}
+        files.append(tmp_path / f"{run}.json")
+        files[-1].write_text(json.dumps({"images": images}))
+    monkeypatch.setattr(sys, "argv", ["compare_scores", "--first", str(files[0]), "--second", str(files[1])])
+    module["main"]()
+    assert "| aji | 0.5350 ± 0.0000 | 0.6350 ± 0.0000 | +0.1000 | +0.1000 to +0.1000 |" in capsys.readouterr().out
+
+
+def test_graph_losses_agree_with_their_transcription(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("graph_losses", monkeypatch)
+    case = module["Case"](28, 4, bank=4, contrast=4)
+    assert module["difference"](case) < 1e-5
+    times = module["compare"](case, case.plain_terms, case.all_terms)
+    assert set(times) == {"plain_s", "ours_s", "ratio"}
+    assert set(case.plain_instance_terms()) == set(case.instance_terms())
+
+
+def test_the_gain_of_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("tiling", monkeypatch)
+    network = module["create_network"]("mala", filters=(2, 3, 4))
+    small, large = (module["macs_per_voxel"](network, tile) for tile in ((4, 11, 11), (40, 101, 101)))
+    assert large < small / 3
+    volume = module["np"].zeros((4, 20, 20), "uint8")
+    assert module["seconds"](network, volume, (4, 20, 20)) > 0
