@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.export import Dim
 from torch.nn import functional
 
 from segraft.errors import UserError
@@ -162,6 +163,17 @@ def test_the_network_can_be_exported(network: Any) -> None:
     program = torch.export.export(network, (x,)).module()
     with torch.no_grad():
         for found, wanted in zip(program(x)[:2], network(x)[:2], strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_network_can_be_exported_for_all_sizes(network: Any) -> None:
+    axes = enumerate(zip(network.minimum, strides(network), strict=True), start=2)
+    sizes = {axis: stride * Dim(f"k{axis}", min=least // stride + 1) + least % stride for axis, (least, stride) in axes}
+    x, other = an_image(network, 2), an_image(network, 3, tuple(size + 30 for size in OUTPUT[network.ndim]))
+    program = torch.export.export(network, (x,), dynamic_shapes=({0: Dim("batch"), **sizes},)).module()
+    with torch.no_grad():
+        for found, wanted in zip(program(other)[:2], network(other)[:2], strict=True):
             torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
