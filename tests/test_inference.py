@@ -118,6 +118,16 @@ def test_options_of_prediction(oracle: Model) -> None:
     assert same_partition(oracle.predict(image, true_foreground=mask), truth * mask)
 
 
+def test_another_segmenter_than_the_stored_one_has_its_own_settings(oracle: Model) -> None:
+    image, truth = squares()
+    oracle.config["segmentation"] = {"segmenter": "waterz", "threshold": 0.0, "boundary": 0.5}
+    shattered = oracle.predict(image)
+    assert oracle.predict(image, segmenter="waterz").max() == shattered.max()
+    assert segraft.evaluate(oracle.predict(image, segmenter="multicut"), truth)["aji"] > 0.8
+    with pytest.raises(UserError, match="unknown segmenter 'mutx'"):
+        oracle.predict(image, segmenter="mutx")
+
+
 def test_the_configuration_gives_the_defaults() -> None:
     image, _ = squares()
     config = {"normalisation": {"low": 0.0, "high": 100.0}, "segmentation": {"minimum_size": 401}}

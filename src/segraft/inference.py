@@ -28,6 +28,8 @@ LARGE = 2048**2
 """Images of more pixels are cut into tiles."""
 VOLUME = 4.0
 """Gigabytes that a tile of a volume may take by default."""
+COMMON = ("segmenter", "foreground", "minimum_size")
+"""What a configuration says of any segmenter; the rest are the settings of the one that it names."""
 LARGEST_SCALE = 50
 """Scales beyond this (or below its inverse) are taken for a mistaken unit."""
 
@@ -84,6 +86,7 @@ class Model:
         self,
         image: np.ndarray,
         *,
+        segmenter: str | None = None,
         foreground: float | None = None,
         minimum_size: int | None = None,
         tile: int | Sequence[int] | None = None,
@@ -97,6 +100,7 @@ class Model:
 
         Parameters
         ----------
+        segmenter : a name of ``SEGMENTERS``, with its default settings, in place of the configuration's
         foreground : probability above which a pixel is part of an object; by default that of the configuration
         minimum_size : segments of fewer pixels of this image join a larger one that they touch, or vanish; by default
             the configuration's number, in pixels of the training images
@@ -126,8 +130,9 @@ class Model:
         target = tuple(max(1, round(size * factor)) for size, factor in zip(space, factors, strict=True))
         if minimum_size is not None:
             smallest = round(smallest * math.prod(target) / math.prod(space))
-        segment = choose("segmenter", settings.get("segmenter", "mutex"), SEGMENTERS)
-        others = {name: settings[name] for name in settings if name not in ("segmenter", "foreground", "minimum_size")}
+        usual = settings.get("segmenter", "mutex")
+        segment = choose("segmenter", segmenter or usual, SEGMENTERS)
+        others = {name: value for name, value in settings.items() if name not in COMMON and segmenter in (None, usual)}
         normalised, parts = self.normalisation(_resize(stored, target)), self._tile(tile, memory, target)
         with scratch((len(self.offsets), *target), stored=parts is not None) as affinities:
             probability = self._affinities(normalised, parts, affinities)

@@ -34,6 +34,7 @@ def predict(
     table: bool = False,
     outlines: bool = False,
     skip_existing: bool = False,
+    segmenter: str | None = None,
     foreground: float | Literal["truth"] | None = None,
     minimum_size: int | None = None,
     scale: Sequence[float] | None = None,
@@ -62,6 +63,7 @@ def predict(
     table : also write area, centroid, bounding box and mean intensity of each object, as CSV
     outlines : also write the outlines as GeoJSON in pixel coordinates, for QuPath
     skip_existing : leave images alone whose results are there
+    segmenter : mutex, waterz, multicut or lifted-multicut, in place of what is stored with the weights
     foreground : probability above which a pixel belongs to an object, or truth: where the data set's labels do
     minimum_size : segments of fewer pixels join a larger one that they touch, or vanish
     scale : factor, or one per axis, that brings the images to the pixel size of the training images
@@ -83,7 +85,7 @@ def predict(
     place = partial(Products.of, out, suffix, tuple(kind for kind, asked in extras.items() if asked))
     loaded = load(model, device)
     choices: dict[str, Any] = {"minimum_size": minimum_size, "scale": scale, "voxel_size": voxel_size, "tile": tile}
-    choices["memory"] = memory
+    choices |= {"memory": memory, "segmenter": segmenter}
     choices["foreground"] = None if truth else foreground
     _try_choices(loaded, choices, drawn=overlay or outlines)
     if dataset is None:
