@@ -28,9 +28,9 @@ Capture = pytest.CaptureFixture[str]
 FEW: dict[str, Any] = {"foreground": (0.25, 0.4), "minimum_size": (0, 9), "device": "cpu"}
 
 
-def by_brightness(self: Model, normalised: np.ndarray, tile: Any, into: np.ndarray) -> np.ndarray:
+def by_brightness(self: Model, image: np.ndarray, tile: Any, into: np.ndarray) -> np.ndarray:
     """What a good network would say of discs of even brightness: affinity falls with the difference."""
-    grey = normalised[0]
+    grey = self.normalisation(image)[0]
     into[:] = 0
     for channel, offset in zip(into, self.offsets, strict=True):
         here, there = ends(offset)

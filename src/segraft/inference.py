@@ -133,9 +133,9 @@ class Model:
         usual = settings.get("segmenter", "mutex")
         segment = choose("segmenter", segmenter or usual, SEGMENTERS)
         others = {name: value for name, value in settings.items() if name not in COMMON and segmenter in (None, usual)}
-        normalised, parts = self.normalisation(_resize(stored, target)), self._tile(tile, memory, target)
+        resized, parts = _resize(stored, target), self._tile(tile, memory, target)
         with scratch((len(self.offsets), *target), stored=parts is not None) as affinities:
-            probability = self._affinities(normalised, parts, affinities)
+            probability = self._affinities(resized, parts, affinities)
             inside = (
                 probability > threshold if true_foreground is None else _nearest(_mask(true_foreground, space), target)
             )
@@ -146,10 +146,10 @@ class Model:
         self, image: np.ndarray, *, tile: int | Sequence[int] | None = None, channels: Sequence[int] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the embedding ``(D, *space)`` and the foreground probability ``(*space)`` of an image, float32."""
-        normalised = self.normalisation(self.channels_first(image, channels))
-        space = normalised.shape[1:]
+        stored = self.channels_first(image, channels)
+        space = stored.shape[1:]
         embedding, probability = np.empty((self.network.dim, *space), np.float32), np.empty(space, np.float32)
-        for part, vectors, logits in self._run(normalised, self._tile(tile, None, space), ()):
+        for part, vectors, logits in self._run(stored, self._tile(tile, None, space), ()):
             embedding[:, *part.core] = vectors[0].cpu().numpy()
             probability[part.core] = logits.sigmoid().cpu().numpy()
         return embedding, probability
@@ -158,15 +158,15 @@ class Model:
         self, image: np.ndarray, *, tile: int | Sequence[int] | None = None, channels: Sequence[int] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return affinities ``(N, *space)``, in [-1, 1], and the foreground probability ``(*space)``, float32."""
-        normalised = self.normalisation(self.channels_first(image, channels))
-        space = normalised.shape[1:]
+        stored = self.channels_first(image, channels)
+        space = stored.shape[1:]
         affinities = np.empty((len(self.offsets), *space), np.float32)
-        return affinities, self._affinities(normalised, self._tile(tile, None, space), affinities)
+        return affinities, self._affinities(stored, self._tile(tile, None, space), affinities)
 
-    def _affinities(self, normalised: np.ndarray, tile: Space | None, into: Stored) -> np.ndarray:
-        """Write the affinities of a normalised image ``(C, *space)`` tile by tile; return the foreground."""
-        probability = np.empty(normalised.shape[1:], np.float32)
-        for part, vectors, logits in self._run(normalised, tile, self.offsets):
+    def _affinities(self, image: np.ndarray, tile: Space | None, into: Stored) -> np.ndarray:
+        """Write the affinities of an image ``(C, *space)`` tile by tile; return the foreground."""
+        probability = np.empty(image.shape[1:], np.float32)
+        for part, vectors, logits in self._run(image, tile, self.offsets):
             core = within(part.core, part.context)
             into[:, *part.core] = embedding_affinities(vectors, self.offsets)[0][:, *core].cpu().numpy()
             probability[part.core] = logits.sigmoid().cpu().numpy()
@@ -174,13 +174,11 @@ class Model:
             raise UserError("the network's output is NaN; wanted numbers; its weights are damaged: train again")
         return probability
 
-    def _run(
-        self, normalised: np.ndarray, tile: Space | None, offsets: Offsets
-    ) -> Iterator[tuple[Tile, Tensor, Tensor]]:
+    def _run(self, image: np.ndarray, tile: Space | None, offsets: Offsets) -> Iterator[tuple[Tile, Tensor, Tensor]]:
         """Yield each tile, its embedding ``(1, D, *context)`` and foreground logits ``(*core)``, on the device."""
-        space = normalised.shape[1:]
+        space, normalise = image.shape[1:], self.normalisation.scale(image)
         for part in tiles(space, tile, self.network, offsets):
-            embedding, foreground = self._forward(cut(normalised, part.window))
+            embedding, foreground = self._forward(normalise(cut(image, part.window)))
             context, core = within(part.context, part.output), within(part.core, part.output)
             yield part, embedding[:, :, *context], foreground[0, 0][core]
 
