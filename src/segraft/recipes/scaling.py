@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TypeVar
 
 from segraft.errors import UserError
-from segraft.settings import Settings, given
+from segraft.settings import TrainSettings, given
+
+Settings = TypeVar("Settings", bound=TrainSettings)
 
 SMALLEST = {2: (32, 32), 3: (37, 241, 241)}
 """Crops that all networks of the recipes can take, and from which something is left to learn."""
@@ -46,7 +49,7 @@ def _crop(patch: tuple[int, ...], scale: float) -> tuple[int, ...]:
     return tuple(least + math.floor((size - least) * scale / stride) * stride for size, least, stride in axes)
 
 
-def _filters(settings: Settings, scale: float) -> tuple[int, ...] | None:
+def _filters(settings: TrainSettings, scale: float) -> tuple[int, ...] | None:
     """Filters of a smaller teacher; those of a student as they are."""
     if settings.network not in TEACHERS:
         return settings.filters
@@ -54,7 +57,7 @@ def _filters(settings: Settings, scale: float) -> tuple[int, ...] | None:
     return tuple(max(b, round(a * math.sqrt(scale))) for a, b in zip(own, least, strict=True))
 
 
-def told(settings: Settings, published: Settings, scale: float) -> str:
+def told(settings: TrainSettings, published: TrainSettings, scale: float) -> str:
     """What a scale changes, in one line that says what that means."""
     parts = [f"{settings.steps} of {published.steps} steps"]
     parts.append(f"crops of {_times(given(settings.patch))}, not {_times(given(published.patch))}")
