@@ -31,10 +31,12 @@ FLOORS = (
     ("budget",),
     ("inference",),
     ("reporting", "prediction", "blockwise", "packaging", "benchmarking"),
-    ("settings", "recipes"),
+    ("settings",),
+    ("recipes",),
     ("learner", "keeper", "tuning"),
     ("training",),
     ("experiments",),
+    ("reproduction",),
     ("cli",),
     ("__main__",),
 )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import segraft
-from segraft import benchmarking, checkpoint, cli, evaluation, experiments, prediction, training, tuning
+from segraft import benchmarking, checkpoint, cli, evaluation, experiments, prediction, reproduction, training, tuning
 from segraft.cli import main
 from segraft.errors import SomeFailed, UserError
 from segraft.networks import create_network
@@ -23,7 +23,10 @@ from segraft.settings import DistillSettings, TrainSettings
 
 Capture = pytest.CaptureFixture[str]
 PROJECT = Path(__file__).parent.parent
-VERBS = ("benchmark", "demo", "distill", "download", "evaluate", "info", "predict", "report", "train", "tune")
+VERBS = (
+    *("benchmark", "demo", "distill", "download", "evaluate", "info"),
+    *("predict", "recipe", "report", "table", "train", "tune"),
+)
 
 
 def help_of(verb: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -66,6 +69,8 @@ FUNCTIONS = {
     "benchmark": benchmarking.show,
     "info": benchmarking.describe,
     "demo": experiments.demo,
+    "recipe": reproduction.recipe,
+    "table": reproduction.table,
 }
 
 

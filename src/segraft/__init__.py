@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from segraft.memory import MemoryBank
     from segraft.metrics import evaluate
     from segraft.networks import NETWORKS, complexity, create_network
+    from segraft.recipes import RECIPES
     from segraft.segment import SEGMENTERS
     from segraft.training import distill, train
 
@@ -38,6 +39,7 @@ _HOMES = {
     "OFFSETS_2D": "affinity",
     "OFFSETS_3D": "affinity",
     "OFFSETS_3D_LONG": "affinity",
+    "RECIPES": "recipes",
     "SEGMENTERS": "segment",
     "UserError": "errors",
     "complexity": "networks",

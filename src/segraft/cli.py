@@ -43,6 +43,8 @@ VERBS = {
     "benchmark": ("segraft.benchmarking:show", "Measure parameters, multiply-adds, time and memory of a model."),
     "info": ("segraft.benchmarking:describe", "Say what a model is and how it was trained."),
     "report": ("segraft.experiments:report", "Compare runs on the same images, in a table and a page."),
+    "recipe": ("segraft.reproduction:recipe", "Repeat a published experiment, or list all of them."),
+    "table": ("segraft.reproduction:table", "Print a table of the paper: published beside measured scores."),
     "demo": ("segraft.experiments:demo", "Tell the whole story on generated images: teacher, students, report."),
 }
 """The function behind each verb, imported when the verb is called: ``segraft --help`` does not wait for PyTorch."""

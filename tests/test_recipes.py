@@ -1,0 +1,151 @@
+"""Every recipe can be run: what it names exists, what it sets fits, and nothing published is out of thin air."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import FrozenInstanceError
+from functools import lru_cache
+
+import pytest
+import torch
+
+import segraft
+from segraft.affinity import BACKGROUNDS, OFFSETS
+from segraft.data import DATASETS
+from segraft.data.augment import check_names
+from segraft.losses import DISTILLERS
+from segraft.metrics import SCORES
+from segraft.networks import NETWORKS, complexity, create_network, dimensions, pyramid
+from segraft.recipes import RECIPES, Recipe
+from segraft.recipes.cost import CHANNELS
+from segraft.recipes.recipe import OFFSETS as COUNTS
+from segraft.recipes.recipe import weights
+from segraft.recipes.scaling import scaled
+from segraft.segment import SEGMENTERS
+from segraft.settings import GRAPH_WEIGHTS, METHOD_WEIGHTS, DistillSettings, TrainSettings, make, plain
+
+every = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+
+
+@lru_cache
+def takes(network: str, filters: tuple[int, ...] | None, channels: int, patch: tuple[int, ...]) -> None:
+    """Raise unless a network takes a crop."""
+    with torch.device("meta"):
+        complexity(create_network(network, channels, filters=filters), (1, channels, *patch))
+
+
+def check_crop(settings: TrainSettings, patch: tuple[int, ...]) -> None:
+    filters = settings.filters if settings.width is None else pyramid(settings.network, settings.width)
+    takes(settings.network, filters, CHANNELS.get(settings.dataset, 1), patch)
+
+
+def test_they_stand_at_the_front_door_under_their_names() -> None:
+    assert segraft.RECIPES is RECIPES
+    assert all(name == recipe.name for name, recipe in RECIPES.items())
+    assert "table2-bbbc039-resunet-tiny-graph" in RECIPES
+    folders = [str(recipe.settings.out) for recipe in RECIPES.values()]
+    assert len(set(folders)) == len(folders)
+    with pytest.raises(FrozenInstanceError):
+        next(iter(RECIPES.values())).name = "other"  # type: ignore[misc]
+
+
+def test_no_two_are_the_same_experiment() -> None:
+    told = [{**plain(each.settings), "out": None} for each in RECIPES.values()]
+    same = [a for a in range(len(told)) for b in range(a) if told[a] == told[b]]
+    assert not same
+
+
+@every
+def test_settings_are_valid_and_name_what_exists(recipe: Recipe) -> None:
+    settings = recipe.settings
+    assert make(type(settings), plain(settings)) == settings
+    assert settings.network in NETWORKS
+    assert set(settings.options) <= set(inspect.signature(DATASETS[settings.dataset]).parameters)
+    assert recipe.method in METHOD_WEIGHTS
+    assert recipe.method in {*DISTILLERS, "none"}
+    ndim = dimensions(settings.network)
+    full = settings.for_dimension(ndim)
+    assert len(OFFSETS[full.offsets or ""]) == COUNTS[ndim] == settings.weights["affinity"]
+    assert full.background in BACKGROUNDS
+    check_names(full.geometry or (), full.intensity or (), ndim)
+    for each in recipe.segmentations.values():
+        assert set(each.settings) <= set(inspect.signature(SEGMENTERS[each.segmenter]).parameters)
+    assert recipe.command == f"segraft recipe {recipe.name} --root DIR"
+
+
+@every
+def test_teachers_exist_and_see_the_same(recipe: Recipe) -> None:
+    assert (recipe.teacher is not None) == isinstance(recipe.settings, DistillSettings)
+    if recipe.teacher is None:
+        return
+    teacher = RECIPES[recipe.teacher]
+    assert teacher.teacher is None
+    assert str(recipe.settings.teacher) == teacher.name  # type: ignore[attr-defined]
+    for name in ("dataset", "options", "dim", "channels", "offsets", "low", "high", "background", "border"):
+        assert getattr(teacher.settings, name) == getattr(recipe.settings, name)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.3, 0.01])
+def test_networks_take_the_crops_at_every_scale(scale: float) -> None:
+    for recipe in RECIPES.values():
+        settings = scaled(recipe.settings, scale)
+        assert settings.patch is not None
+        check_crop(settings, settings.patch)
+        if recipe.teacher is not None:
+            check_crop(scaled(RECIPES[recipe.teacher].settings, scale), settings.patch)
+
+
+@every
+def test_published_scores_have_a_source_and_true_names(recipe: Recipe) -> None:
+    assert bool(recipe.published) == bool(recipe.source)
+    for segmentation, scores in recipe.published.items():
+        assert segmentation in recipe.segmentations
+        assert set(scores) <= set(SCORES)
+        assert all(recipe.score(segmentation, name) == value for name, value in scores.items())
+    assert recipe.score("mutex", "n_true") is None
+    assert recipe.score("no such segmentation", "aji") is None
+
+
+def test_what_is_published_for_bbbc039() -> None:
+    alone, ours = (RECIPES[f"table2-bbbc039-resunet-tiny-{method}"] for method in ("none", "graph"))
+    assert (alone.score("mutex", "aji"), alone.score("mutex", "pq")) == (0.865, 0.840)
+    assert (ours.score("mutex", "aji"), ours.score("mutex", "pq")) == (0.884, 0.868)
+    assert ours.score("mutex", "f1") is None
+
+
+def test_the_papers_settings() -> None:
+    ours = RECIPES["table1-cvppp-resunet-tiny-graph"].settings
+    assert isinstance(ours, DistillSettings)
+    assert (ours.rate, ours.betas, ours.memory, ours.contrast) == (1e-4, (0.9, 0.99), 32, 12)
+    assert (ours.batch, ours.steps, ours.patch, ours.schedule, ours.optimizer) == (
+        2,
+        300_000,
+        (544, 544),
+        "constant",
+        "adam",
+    )
+    eq8 = GRAPH_WEIGHTS | {"affinity": 10.0, "intra_affinity": 100.0, "foreground": 1.0}
+    assert ours.term_weights() == eq8, "Eq. 8, both affinity terms as sums over 10 offsets"
+    biskd = RECIPES["table1-cvppp-resunet-tiny-biskd"].settings.term_weights()
+    assert (biskd["intra_node"], biskd["intra_edge"], biskd["intra_affinity"]) == (0.1, 0.1, 200.0)
+    neurons = RECIPES["table3-ac34-mala-tiny-graph"].settings
+    assert neurons.term_weights()["intra_affinity"] == 10 * neurons.term_weights()["affinity"] == 120
+    assert (neurons.patch, neurons.border) == ((53, 268, 268), 1)
+
+
+def test_weights_of_both_affinity_terms_grow_with_the_offsets() -> None:
+    assert weights("none", 2) == {"affinity": 10.0}
+    assert weights("at", 3) == {"affinity": 12.0}
+    assert weights("graph", 3) == {"affinity": 12.0, "intra_affinity": 120.0}
+    assert weights("graph", 2, {"inter_edge": 0.0}) == {"affinity": 10.0, "intra_affinity": 100.0, "inter_edge": 0.0}
+    assert weights("graph", 2, {"intra_affinity": 1.0})["intra_affinity"] == 10
+
+
+def test_ablations_switch_terms_off_and_nothing_else() -> None:
+    full = RECIPES["table1-cvppp-resunet-tiny-graph"].settings.term_weights()
+    for recipe in RECIPES.values():
+        if recipe.table == 4:
+            own = recipe.settings.term_weights()
+            on = {name for name, weight in own.items() if weight}
+            assert on - {"affinity", "foreground"} == set(recipe.row.split(" + "))
+            assert all(own[name] == full[name] for name in on)
