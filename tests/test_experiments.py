@@ -140,10 +140,10 @@ def test_paired_difference_is_that_of_the_images() -> None:
     ("gain", "words"), [(0.1, ": it is better."), (-0.1, ": it is worse."), (0.0, ": no clear difference.")]
 )
 def test_the_verdict_says_what_the_numbers_say(gain: float, words: str) -> None:
-    spread = [0.05, -0.05, 0.01, -0.01]
+    spread = [0.05, -0.05, 0.01, -0.01, 0.0]
     by_image: dict[str, Any] = {
-        "teacher": [{"aji": 0.9}] * 4,
-        "student alone": [{"aji": 0.5}] * 4,
+        "teacher": [{"aji": 0.9}] * 5,
+        "student alone": [{"aji": 0.5}] * 5,
         "student distilled": [{"aji": 0.5 + gain + noise} for noise in spread],
     }
     first, warning = verdict(by_image)
@@ -151,3 +151,5 @@ def test_the_verdict_says_what_the_numbers_say(gain: float, words: str) -> None:
     assert f"{abs(gain):.3f} (95 % interval" in first
     assert "One run of each" in warning
     assert verdict({"teacher": [{"aji": 0.9}]}) == [warning]
+    few = {name: scores[:4] for name, scores in by_image.items()}
+    assert verdict(few)[0].endswith("too few images to tell.")

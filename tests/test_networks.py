@@ -93,7 +93,7 @@ def test_sizes_that_do_not_fit_are_refused(network: Any, axis: int, change: str)
     size, stride = network.minimum[axis] + strides(network)[axis], strides(network)[axis]
     space = list(network.input_size(OUTPUT[network.ndim]))
     space[axis] = {"one more": size + 1, "one less": size - 1, "too small": size - 2 * stride, "nothing": 0}[change]
-    with pytest.raises(UserError, match=r"does not fit the network; wanted .*, nearest .* or .* takes any size"):
+    with pytest.raises(UserError, match=r"does not fit the network; wanted .*, nearest .* takes any size"):
         network(torch.rand(1, 2, *space))
 
 
@@ -137,7 +137,7 @@ def test_padded_networks_name_the_nearest_sizes(padded: str) -> None:
     low, high = f"{s} × {2 * s}", f"{2 * s} × {3 * s}"
     with pytest.raises(UserError, match=f"wanted multiples of {s}, nearest {low} or {high}; .* takes any size"):
         network(torch.rand(1, 2, s + 1, 3 * s - 1))
-    with pytest.raises(UserError, match=f"nearest {s} × {s} or {s} × {s};"):
+    with pytest.raises(UserError, match=f"nearest {s} × {s};"):
         network(torch.rand(1, 2, s, 1))
 
 

@@ -74,7 +74,7 @@ def test_impossible_sizes_are_answered_with_the_nearest() -> None:
         series = r"\(29, 30, 31, …\) × \(214, 241, 268, …\) × \(214, 241, 268, …\)"
         with pytest.raises(UserError, match=f"wanted {series}, nearest 40 × 214 × 241 or 40 × 241 × 268;"):
             network(torch.empty(1, 1, 40, 240, 256))
-        with pytest.raises(UserError, match="nearest 29 × 214 × 214 or 29 × 214 × 214;"):
+        with pytest.raises(UserError, match="nearest 29 × 214 × 214;"):
             network(torch.empty(1, 1, 20, 100, 214))
 
 

@@ -240,5 +240,5 @@ def test_a_data_set_with_its_own_foreground(
 
 def test_real_data(run: Path, real_data: Path, tmp_path: Path) -> None:
     image = sorted((real_data / "bbbc039" / "images").glob("*.tif"))[0]
-    assert predict(run, [image], out=tmp_path, tile=256, overlay=True) == 0
+    assert predict(run, [image], out=tmp_path, tile=[256], overlay=True) == 0
     assert tifffile.imread(tmp_path / f"{image.stem}.tif").shape == (520, 696)

@@ -88,7 +88,7 @@ class TrainSettings:
     network: str = "resunet-tiny"
     """Network to train."""
     width: int | None = None
-    """Filters per level of a residual or nested U-Net as width × (1, 2, 4, 8, 16), in place of the network's own."""
+    """Filters per level as width × (1, 2, 4, 8, 16); not for mobilenet and mala."""
     filters: tuple[int, ...] | None = None
     """Filters per level, in place of the network's own."""
     dim: int = 16
@@ -186,7 +186,11 @@ class TrainSettings:
     def for_dimension(self: Settings, ndim: int) -> Settings:
         """The same settings with the defaults of ``BY_DIMENSION`` for images (2) or volumes (3) where none is given."""
         missing = {name: value for name, value in BY_DIMENSION[ndim].items() if getattr(self, name) is None}
-        return replace(self, **missing)
+        complete = replace(self, **missing)
+        patch = given(complete.patch)
+        if len(patch) != ndim or min(patch) < 1:
+            raise UserError(f"patch is {patch}; wanted {ndim} positive sizes, as {self.network} sees {ndim} dimensions")
+        return complete
 
     def default_weights(self) -> dict[str, float]:
         """Weights of the loss terms unless ``weights`` says otherwise."""
