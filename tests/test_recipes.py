@@ -85,7 +85,7 @@ def test_teachers_exist_and_see_the_same(recipe: Recipe) -> None:
         assert getattr(teacher.settings, name) == getattr(recipe.settings, name)
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.3, 0.01])
+@pytest.mark.parametrize("scale", [1.0, 0.1])
 def test_networks_take_the_crops_at_every_scale(scale: float) -> None:
     for recipe in RECIPES.values():
         settings = scaled(recipe.settings, scale)

@@ -121,7 +121,7 @@ def test_every_kind_of_recipe_runs(name: str, runs: Path, tmp_path: Path) -> Non
 
 
 def test_the_command_prints_published_beside_measured(
-    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     name = "table2-bbbc039-resunet-tiny-none"
@@ -157,10 +157,10 @@ def test_an_interrupted_teacher_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     assert (teacher / "scores.json").exists()
 
 
-def test_one_pass_segments_as_predict_does(runs: Path, tmp_path: Path) -> None:
+def test_one_pass_segments_as_predict_does(tmp_path: Path) -> None:
     chosen = RECIPES["table2-bbbc039-resunet-tiny-none"]
-    order = Order(tmp_path, runs, SCALE, None, "cpu", resume=True)
-    model = segraft.load(order.folder(chosen), "cpu")
+    out = recipe(chosen.name, root=tmp_path, out=tmp_path / "runs", scale=SCALE, device="cpu")
+    model = segraft.load(out or "", "cpu")
     test = DATASETS["bbbc039"](None, "test")[0]
     model.config["segmentation"] |= {"foreground": 0.4}
     found = segment(model, test, chosen.segmentations, true_foreground=False)

@@ -42,9 +42,7 @@ def listing() -> None:
 
 def compared(recipe: Recipe, result: Result) -> Table:
     """Published beside measured scores of one result."""
-    table = Table(
-        "segmentation", "paper's column", "score", "published", "measured", title=result.note or None, box=SIMPLE_HEAD
-    )
+    table = Table("segmentation", "paper's column", "score", "published", "measured", box=SIMPLE_HEAD)
     for column in TABLES[recipe.table].columns:
         value = result.scores[column.segmentation][column.metric]
         published = _published(recipe, column)

@@ -133,7 +133,7 @@ def _reproduce(chosen: Recipe, order: Order) -> Path:
     result = Result(chosen.name, order.scale, settings.seed, note, means, images)
     path = write(result, settings.out)
     console.print(compared(chosen, result))
-    console.print(f"Scores: {path}", highlight=False, soft_wrap=True)
+    console.print(*filter(None, (note, f"Scores: {path}")), sep="\n", highlight=False, soft_wrap=True)
     return settings.out
 
 
