@@ -102,6 +102,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     assert "cannot be read" in complaint(text)
     assert "another program" in complaint(foreign)
     assert "holds no model.safetensors" in complaint(tmp_path)
+    (tmp_path / "config.yaml").touch()
+    assert "stopped before its first validation; resume it" in complaint(tmp_path)
+    (tmp_path / "config.yaml").unlink()
 
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:

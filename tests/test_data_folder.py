@@ -169,7 +169,7 @@ def test_images_without_masks_and_masks_without_images_are_named(tmp_path: Path)
 def test_labels_may_be_missing_when_none_are_needed(tmp_path: Path) -> None:
     for number in range(3):
         write_image(tmp_path / f"x{number}.tif", np.zeros((9, 7, 3), np.uint8))
-    assert "no labels" in refusal(tmp_path)
+    assert "without labels" in refusal(tmp_path)
     sample = folder(tmp_path, "test", labelled=False)[0]
     assert sample.labels is None
     assert sample.image.shape == (3, 9, 7)

@@ -194,3 +194,12 @@ def test_candidates_are_all_combinations(segmenter: str) -> None:
 
 def test_every_segmenter_has_a_grid() -> None:
     assert GRIDS.keys() == SEGMENTERS.keys()
+
+
+def test_settings_stay_where_nothing_tried_is_better(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = tune(run, **FEW)
+    before = checkpoint.read(run)[1]["segmentation"]
+    again = tune(run, foreground=(0.9,), minimum_size=(0,), device="cpu")
+    assert again["segmentation"] == before == first["segmentation"]
+    assert checkpoint.read(run)[1]["segmentation"] == before
+    assert "as it was: nothing tried has a better aji" in capsys.readouterr().out

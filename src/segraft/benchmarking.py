@@ -317,8 +317,11 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     size = " × ".join(map(str, first["size"]))
     image = "generated image" if first["generated"] else "image"
     lines = [f"Times are medians for one {image}, {size} pixels, on {first['device']} with {first['threads']} threads."]
+    lines += ["They mean little while the machine is busy with something else."]
     lines += [
-        f"{name} finds {result['objects']} objects in it." for name, result in results.items() if result["trained"]
+        f"{name} finds {result['objects']} objects in that image."
+        for name, result in results.items()
+        if result["trained"]
     ]
     if untrained:
         lines.append(

@@ -106,6 +106,8 @@ def locate(path: str | Path) -> Path:
     file = path / NAME if path.is_dir() else path
     if not file.is_file():
         what = f"holds no {NAME}" if path.is_dir() else "does not exist"
+        if (path / "config.yaml").exists():
+            raise UserError(f"{path} {what}: the run was stopped before its first validation; resume it, or train anew")
         raise UserError(f"{path} {what}; wanted a run folder or a model file; check the path, or train first")
     return file
 

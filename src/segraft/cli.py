@@ -27,6 +27,8 @@ HELP = {
 }
 """Words for the command line alone."""
 
+STOPPED = 130
+"""Exit code after Ctrl-C."""
 
 app = App(
     name="segraft",
@@ -107,7 +109,7 @@ def _documented(kind: type) -> dict[str, str]:
         body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]
         for item, text in pairwise(body):
             if isinstance(item, ast.AnnAssign) and isinstance(text, ast.Expr):
-                documents[item.target.id] = ast.literal_eval(text.value)  # type: ignore[union-attr]
+                documents[item.target.id] = ast.literal_eval(text.value).replace("``", "")  # type: ignore[union-attr]
     return documents
 
 
@@ -148,11 +150,13 @@ def main(tokens: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
+        if error.code == STOPPED:
+            print(file=sys.stderr)  # below the progress bar
         return _answer(str(error), error.code)
     except CycloptsError as error:
         return _answer(f"{' '.join(str(error).split())} See segraft --help.", 2)
     except KeyboardInterrupt:
-        return _answer("stopped", 130)
+        return _answer("stopped", STOPPED)
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

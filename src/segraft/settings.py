@@ -241,7 +241,8 @@ def make(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     required = [name for name, item in known.items() if item.default is MISSING and item.default_factory is MISSING]
     missing = [name for name in required if values.get(name) is None]
     if missing:
-        raise UserError(f"settings came without {', '.join(missing)}; give them as arguments or in the configuration")
+        options = ", ".join(f"--{name}" for name in missing)
+        raise UserError(f"settings came without {', '.join(missing)}; give {options}, or a configuration that has them")
     return kind(**{name: typed(name, hints[name], value) for name, value in values.items()})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import sys
 import threading
@@ -99,9 +100,18 @@ def run(settings: TrainSettings) -> Model:
     _write_config(settings)
     with _interruptible(keeper), _quiet():
         trainer.fit(learner, ckpt_path=last, weights_only=True)
-    if trainer.is_global_zero and reporting.available():
-        _report(settings.out)
+    if trainer.is_global_zero:
+        if reporting.available():
+            _report(settings.out)
+        print(_told(settings, keeper))
     return load(settings.out, device=settings.device)
+
+
+def _told(settings: TrainSettings, keeper: Keeper) -> str:
+    """What there is at the end of a run, in words."""
+    score = "" if keeper.best == -math.inf else f", best {settings.monitor} {abs(keeper.best):.4f}"
+    shown = f"; see {settings.out / reporting.PAGE}" if (settings.out / reporting.PAGE).exists() else ""
+    return f"{settings.out}: {settings.steps} steps done{score}; model kept in {checkpoint.locate(settings.out)}{shown}"
 
 
 def _report(out: Path) -> None:

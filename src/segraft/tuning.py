@@ -57,7 +57,8 @@ def tune(
 ) -> dict[str, Any]:
     """Try all combinations of settings on images with labels, print a table, and store the best with the weights.
 
-    From then on ``predict`` uses them. The weights themselves stay as they are.
+    From then on ``predict`` uses them. The weights themselves stay as they are; so do the settings of the same
+    segmenter where nothing tried is better.
 
     Parameters
     ----------
@@ -100,13 +101,20 @@ def tune(
     before, *scores = _score(
         loaded, [stored, *tried], _samples(Path(model), dataset, root, split, options)[:images], tile
     )
-    best = (max if better == "max" else min)(range(len(tried)), key=lambda k: scores[k][score])
+    sign = 1 if better == "max" else -1
+    best = max(range(len(tried)), key=lambda k: sign * scores[k][score])
     _print(tried, scores, before, best, score)
-    checkpoint.change(model, segmentation=tried[best])
     told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in tried[best].items())
+    if segmenter == stored["segmenter"] and sign * scores[best][score] <= sign * before[score]:
+        print(f"kept in {checkpoint.locate(model)} as it was: nothing tried has a better {score}")
+        return {"segmentation": stored, "scores": before, "before": before, "tried": _results(tried, scores)}
+    checkpoint.change(model, segmentation=tried[best])
     print(f"stored in {checkpoint.locate(model)}: {told}")
-    results = [{"segmentation": each, "scores": result} for each, result in zip(tried, scores, strict=True)]
-    return {"segmentation": tried[best], "scores": scores[best], "before": before, "tried": results}
+    return {"segmentation": tried[best], "scores": scores[best], "before": before, "tried": _results(tried, scores)}
+
+
+def _results(tried: Sequence[Candidate], scores: Sequence[Result]) -> list[dict[str, Any]]:
+    return [{"segmentation": each, "scores": result} for each, result in zip(tried, scores, strict=True)]
 
 
 def candidates(segmenter: str, grid: Mapping[str, Sequence[Any]], own: Mapping[str, Sequence[Any]]) -> list[Candidate]:

@@ -121,12 +121,12 @@ def _pairs(root: Path, layout: Layout) -> tuple[Pair, ...]:
     orphans = [labels[name] for name in labels if name not in images]
     bare = [images[name] for name in images if name not in labels] if layout.labelled else []
     for files, what, other in (
-        (orphans, "label images have no image", "image"),
-        (bare, "images have no labels", "labels"),
+        (orphans, "label image(s) without an image", "an image"),
+        (bare, "image(s) without labels", "labels"),
     ):
         if files:
             raise UserError(
-                f"{len(files)} of the {what}: {_some(files)}; wanted {other} of the same name in {root}; "
+                f"{len(files)} {what}: {_some(files)}; wanted {other} of the same name below {root}; "
                 "add or rename them, or take these away"
             )
     return tuple(

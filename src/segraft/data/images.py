@@ -51,7 +51,7 @@ def read_labels(path: str | Path) -> np.ndarray:
     if array.ndim > 2 and split_key(path)[0].suffix.lower() == ".png":
         raise UserError(
             f"{path}: came as a picture with {array.shape[-1]} channels (colours or transparency); wanted one integer "
-            "per pixel; save a grey or palette image, or for the raw masks of BBBC039 use --dataset bbbc039 --root DIR"
+            "per pixel; export the label image itself, or for the raw masks of BBBC039 use --dataset bbbc039 --root DIR"
         )
     while array.ndim > 2 and array.shape[0] == 1:
         array = array[0]

@@ -17,7 +17,7 @@ import yaml
 from segraft.data import open_dataset
 from segraft.data.images import replacing, unwritable
 from segraft.errors import UserError
-from segraft.inference import load
+from segraft.inference import Model, load
 from segraft.metrics import SCORES
 from segraft.networks import EXTENTS, complexity
 from segraft.types import Sample
@@ -89,7 +89,7 @@ def write_report(
         legend=LEGEND,
         pictures=[picture(sample, models, projections) for sample in samples[:PICTURES]],
         curves=_curves(records),
-        settings=_settings_rows(records),
+        settings=[*_settings_rows(records), _segmentation_row(models)],
     )
     page = Path(out) / PAGE
     with unwritable(page), replacing(page) as temporary:
@@ -185,6 +185,12 @@ def _settings_rows(records: Mapping[str, Record]) -> list[dict[str, Any]]:
         cells = {run: _plain(record.settings.get(name)) for run, record in records.items()}
         rows.append({"name": name, "cells": cells, "differs": len(set(cells.values())) > 1})
     return rows
+
+
+def _segmentation_row(models: Mapping[str, Model]) -> dict[str, Any]:
+    """How each model segments: what training set, or tuning since."""
+    cells = {run: _plain(model.config.get("segmentation")) for run, model in models.items()}
+    return {"name": "segmentation, as stored", "cells": cells, "differs": len(set(cells.values())) > 1}
 
 
 def _plain(value: Any) -> str:
