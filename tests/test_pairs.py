@@ -124,6 +124,12 @@ def test_every_segmenter_serves_images_and_volumes(teachers: dict[str, Path], na
     assert segraft.evaluate(labels, cells.labels)["n_predicted"] == labels.max()
 
 
+def test_nearest_offsets_alone_train_for_waterz(tmp_path: Path) -> None:
+    model = train(network="mala-tiny", offsets="3d", out=tmp_path / "run", **settings("mala-tiny"))
+    assert model.config["segmentation"]["segmenter"] == "waterz"
+    assert len(model.offsets) == 3
+
+
 def test_a_knowledge_review_learns_its_own_weights_and_resumes_them(teachers: dict[str, Path], tmp_path: Path) -> None:
     given = settings("resunet-tiny", steps=4) | {"validate_every": 2, "teacher": teachers["resunet"], "method": "rekd"}
     distill(student="resunet-tiny", out=tmp_path / "run", **given)
@@ -144,6 +150,7 @@ def test_a_knowledge_review_learns_its_own_weights_and_resumes_them(teachers: di
         ("mala-tiny", "mala", {"offsets": "2d"}, "offsets 2d .* 3 dimensions; wanted 3d or 3d-long"),
         ("mala-tiny", "mala", {"patch": (24, 64, 64)}, "nearest 24 × 70 × 70"),
         ("mala-tiny", "mala", {"width": 2, "filters": None}, "width 2 came for mala-tiny"),
+        ("resunet-tiny", "resunet", {"channels": (0,), "method": "spkd", "batch": 1}, "wanted --batch 2 or more"),
         ("resunet-tiny", "mobilenet", {"patch": (12, 12)}, "the teacher .* needs \\(16, 16\\)"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -289,6 +290,29 @@ def test_a_recorded_run_is_repeated_and_changed(runs: dict[str, Path], tmp_path:
     assert {name for name in changed if changed[name] != before[name]} == {"out", "steps", "seed"}
     with pytest.raises(UserError, match="unknown setting 'stepps'"):
         train(config=runs["train"], out=tmp_path / "third", stepps=1)
+
+
+def test_a_run_of_an_earlier_version_is_resumed(runs: dict[str, Path], tmp_path: Path) -> None:
+    """Its configuration lacks what has become a setting since."""
+    stopped = tmp_path / "run"
+    shutil.copytree(runs["train"], stopped)
+    values = yaml.safe_load((stopped / "config.yaml").read_text())
+    for name in ("options", "offsets", "border", "filters"):
+        del values[name]
+    (stopped / "config.yaml").write_text(yaml.safe_dump(values))
+    train(**recorded(stopped, out=stopped, resume=True))
+
+
+def test_changes_to_a_recorded_run() -> None:
+    before = {"network": "resunet", "width": 4, "method": "graph", "weights": {"affinity": 5.0, "intra_node": 1.0}}
+    before |= {"monitor": "aji", "options": {"seed": 1}}
+    changed = training._changed(before, {"weights": {"affinity": 2.0}, "options": {"ndim": 2}})
+    assert changed["weights"] == {"affinity": 2.0, "intra_node": 1.0}
+    assert changed["options"] == {"seed": 1, "ndim": 2}
+    assert "weights" not in training._changed(before, {"method": "at"})
+    assert "width" not in training._changed(before, {"filters": (2, 4)})
+    assert "monitor" not in training._changed(before, {"network": "mala"})
+    assert training._changed(before, {"network": "resunet-tiny"})["monitor"] == "aji"
 
 
 def test_what_the_last_checkpoint_holds(runs: dict[str, Path]) -> None:

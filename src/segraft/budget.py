@@ -46,6 +46,9 @@ class Peak(TorchDispatchMode):
 def forward_bytes(network: Any, window: Space) -> int:
     """Most memory that the tensors of a prediction take for an input of this shape; nothing is computed."""
     meta = copy.deepcopy(network).to("meta").eval()
+    for module in meta.modules():  # those who watch the network itself have no part in this
+        module._forward_hooks.clear()
+        module._forward_pre_hooks.clear()
     with torch.no_grad(), Peak() as peak:
         meta(torch.empty((1, network.in_channels, *window), device="meta"))
     return peak.bytes

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Union, get_args, get_type_hints
 
 from cyclopts import App, CycloptsError, Parameter
 
-from segraft.errors import UserError
+from segraft.errors import UserError, out_of_memory
 from segraft.settings import DistillSettings, TrainSettings
 
 Verb = Callable[..., Any]
@@ -163,7 +163,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _answer(" ".join(str(error).split()), 2)
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not re.search("out of memory|allocate memory", str(error)):
+        if not out_of_memory(error):
             raise
         return _answer("out of memory; train with a smaller --batch or --patch, predict with a smaller --tile", 2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TypeVar
@@ -28,3 +29,9 @@ def choose(kind: str, name: str, registry: Mapping[str, Value]) -> Value:
     close = get_close_matches(str(name), registry, n=1)
     guess = f"; did you mean {close[0]!r}?" if close else ""
     raise UserError(f"unknown {kind} {name!r}; known: {', '.join(registry) or 'none'}{guess}")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is too little memory, of the machine or of a device; PyTorch has several."""
+    told = isinstance(error, RuntimeError) and re.search("out of memory|allocate memory", str(error))
+    return isinstance(error, MemoryError) or bool(told)

@@ -13,7 +13,7 @@ import numpy as np
 from segraft import objects
 from segraft.data import open_dataset
 from segraft.data.images import list_images, read_image, split_key, unwritable, write_image
-from segraft.errors import UserError, choose
+from segraft.errors import UserError, choose, out_of_memory
 from segraft.inference import Model, load
 from segraft.types import Sample
 
@@ -228,9 +228,12 @@ def _run(tasks: Sequence[Task], do: Callable[[Task], bool], out: Path) -> int:
     for task in track(tasks, "segmenting", console=console, disable=not console.is_terminal):
         try:
             done += do(task)
-        except (UserError, MemoryError) as error:
+        except (UserError, MemoryError, RuntimeError) as error:
+            lacking = out_of_memory(error)
+            if not (lacking or isinstance(error, UserError)):
+                raise
             failed += 1
-            reason = str(error) if isinstance(error, UserError) else "too little memory; predict with a smaller --tile"
+            reason = "too little memory; predict with a smaller --tile" if lacking else str(error)
             console.print(reason if task.source in reason else f"{task.source}: {reason}")
     skipped = len(tasks) - done - failed
     notes = [f"{skipped} already there"] * (skipped > 0) + [f"{failed} failed"] * (failed > 0)

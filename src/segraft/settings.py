@@ -124,9 +124,9 @@ class TrainSettings:
     border: int | None = None
     """For electron microscopy: background between objects, in pixels per side; what the truth leaves 0 is unknown."""
     geometry: tuple[str, ...] | None = None
-    """Geometric augmentation; by default all of flip, rotate90, rotate, scale, elastic."""
+    """Geometric augmentation; by default flip, rotate90, rotate, elastic and, of images scale, of volumes misalign."""
     intensity: tuple[str, ...] | None = None
-    """Augmentation of intensities; by default brightness, contrast, gamma, noise, blur."""
+    """Augmentation of intensities; by default all that images have, and most of what volumes have."""
     low: float = 1.0
     """Percentile of each image that becomes 0."""
     high: float = 99.8

@@ -29,7 +29,7 @@ from segraft.errors import UserError, choose
 from segraft.inference import Model, find_device, load
 from segraft.losses import DISTILLERS
 from segraft.networks import complexity, create_network, dimensions, pyramid
-from segraft.settings import PRECISIONS, DistillSettings, TrainSettings, given, make, plain, read_config
+from segraft.settings import BY_DIMENSION, PRECISIONS, DistillSettings, TrainSettings, given, make, plain, read_config
 from segraft.types import Offsets, Sample
 
 try:
@@ -71,13 +71,30 @@ def distill(dataset: str | None = None, *, config: str | Path | None = None, **s
 
 
 def _settings(kind: type[TrainSettings], dataset: str | None, config: Any, given: dict[str, Any]) -> TrainSettings:
-    recorded = read_config(config) if config is not None else {}
-    return make(kind, recorded | given | ({"dataset": dataset} if dataset is not None else {}))
+    given = given | ({"dataset": dataset} if dataset is not None else {})
+    return make(kind, _changed(read_config(config), given) if config is not None else given)
+
+
+def _changed(recorded: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Recorded settings with changes; what was recorded for another method, width or dimension goes."""
+    gone = {"filters": ("width",), "width": ("filters",)}
+    dropped = {name for change in given for name in gone.get(change, ())}
+    if given.get("method", recorded.get("method")) != recorded.get("method"):
+        dropped.add("weights")
+    if "network" in given and dimensions(given["network"]) != dimensions(recorded["network"]):
+        dropped |= set(BY_DIMENSION[2])
+    kept = {name: value for name, value in recorded.items() if name not in dropped}
+    merged = {name: kept[name] | given[name] for name in ("weights", "options") if kept.get(name) and given.get(name)}
+    return kept | given | merged
+
+
+def _complete(settings: Any) -> Any:
+    return settings.for_dimension(dimensions(settings.network))
 
 
 def run(settings: TrainSettings) -> Model:
     """Train as the settings say, from the beginning or from the run folder's last checkpoint."""
-    settings = settings.for_dimension(dimensions(settings.network))
+    settings = _complete(settings)
     last = _open_run_folder(settings)
     training = open_dataset(settings.dataset, settings.root, "train", **settings.options)
     model = _new_model(settings, training[0])
@@ -103,15 +120,15 @@ def run(settings: TrainSettings) -> Model:
     if trainer.is_global_zero:
         if reporting.available():
             _report(settings.out)
-        print(_told(settings, keeper))
+        print(_told(settings, keeper, trainer.global_step))
     return load(settings.out, device=settings.device)
 
 
-def _told(settings: TrainSettings, keeper: Keeper) -> str:
+def _told(settings: TrainSettings, keeper: Keeper, steps: int) -> str:
     """What there is at the end of a run, in words."""
     score = "" if keeper.best == -math.inf else f", best {settings.monitor} {abs(keeper.best):.4f}"
     shown = f"; see {settings.out / reporting.PAGE}" if (settings.out / reporting.PAGE).exists() else ""
-    return f"{settings.out}: {settings.steps} steps done{score}; model kept in {checkpoint.locate(settings.out)}{shown}"
+    return f"{settings.out}: {steps} steps done{score}; model kept in {checkpoint.locate(settings.out)}{shown}"
 
 
 def _report(out: Path) -> None:
@@ -128,7 +145,7 @@ def _open_run_folder(settings: TrainSettings) -> Path | None:
     if settings.resume:
         if not recorded.exists():
             raise UserError(f"nothing to resume in {settings.out}: no {recorded.name}; start without --resume")
-        before, now = read_config(recorded), plain(settings)
+        before, now = plain(_complete(make(type(settings), read_config(recorded)))), plain(settings)
         changed = [name for name in now if name not in FREE_TO_CHANGE and before.get(name) != now[name]]
         if changed:
             raise UserError(f"{settings.out} was run with another {', '.join(changed)}; resume with the same settings")
@@ -202,6 +219,7 @@ def _offsets(settings: TrainSettings, ndim: int) -> Offsets:
 
 def _config(settings: TrainSettings, network: Any, sample: Sample, filters: tuple[int, ...] | None) -> dict[str, Any]:
     """What a checkpoint tells about the model beside its weights."""
+    offsets = _offsets(settings, network.ndim)
     told = ("dataset", "seed", "steps", "batch", "patch", "method")
     return {
         "network": {
@@ -211,11 +229,11 @@ def _config(settings: TrainSettings, network: Any, sample: Sample, filters: tupl
             "filters": list(filters) if filters is not None else None,
         },
         "normalisation": {"low": settings.low, "high": settings.high},
-        "offsets": [list(offset) for offset in _offsets(settings, network.ndim)],
+        "offsets": [list(offset) for offset in offsets],
         "voxel_size": list(sample.voxel_size) if sample.voxel_size is not None else None,
         "channels": list(settings.channels) if settings.channels is not None else None,
         "segmentation": {
-            "segmenter": "mutex",
+            "segmenter": "mutex" if len(offsets) > network.ndim else "waterz",  # which needs no long offsets
             "foreground": settings.foreground,
             "minimum_size": settings.minimum_size,
         },
@@ -228,10 +246,18 @@ def _distiller(settings: TrainSettings, model: Model) -> tuple[nn.Module | None,
     if not isinstance(settings, DistillSettings) or settings.method == "none":
         return None, None
     teacher = load(settings.teacher, device="cpu")
+    if settings.method == "spkd" and given(settings.batch) < 2:
+        raise UserError("spkd came with batches of 1; it compares images of a batch; wanted --batch 2 or more")
     theirs, ours = (
-        {"ndim": each.network.ndim, **each.config["network"], **vars(each.normalisation)} for each in (teacher, model)
+        {
+            "ndim": each.network.ndim,
+            **each.config["network"],
+            **vars(each.normalisation),
+            "channels": each.config.get("channels") or list(range(each.network.in_channels)),
+        }
+        for each in (teacher, model)
     )
-    for name in ("ndim", "in_channels", "dim", "low", "high"):
+    for name in ("ndim", "in_channels", "channels", "dim", "low", "high"):
         if theirs[name] != ours[name]:
             came = f"the teacher {settings.teacher} has {name} {theirs[name]}, the student {ours[name]}"
             raise UserError(f"{came}; wanted the same, for both see the same images")

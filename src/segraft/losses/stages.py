@@ -1,7 +1,8 @@
 """The stages of two networks side by side: what distillation from intermediate layers compares.
 
 Stages are the maps ``(B, C, *space)`` of ``network.features(x)``, bottleneck first. Student and teacher may have
-different numbers of them, of channels and of pixels; both see the same images, and a stage covers the whole image.
+different numbers of them, of channels and of pixels. Both see the same images. Stages of padded networks cover the
+whole image; those of valid ones lack margins that depend on their depth, and what is left is compared as it is.
 """
 
 from __future__ import annotations

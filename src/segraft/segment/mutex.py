@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from segraft.errors import UserError
 from segraft.labels import consecutive, remove_small
-from segraft.segment.arguments import check, check_long, clipped
+from segraft.segment.arguments import check, check_long, check_nearest, clipped
 from segraft.types import Offsets, Stored
 
 STRIDES = {2: (5, 5), 3: (1, 5, 5)}
@@ -39,6 +39,7 @@ def mutex_watershed(
     Raises ``UserError`` for NaN, for shapes that do not fit and when no offset is left to repel.
     """
     check(affinities, offsets, foreground)
+    check_nearest(offsets)
     check_long(offsets, "mutex watershed")
     space = affinities.shape[1:]
     strides = strides or STRIDES[len(space)]
