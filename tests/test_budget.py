@@ -63,6 +63,7 @@ def test_waste_is_what_the_tiles_see() -> None:
     assert waste(network, (10, 20, 20), (10, 20, 20), ()) == pytest.approx(seen / 4000)
 
 
-def test_too_little_memory_is_answered() -> None:
+@pytest.mark.parametrize("memory", [1e4, 0.0, -1e9, math.nan])
+def test_too_little_memory_is_answered(memory: float) -> None:
     with pytest.raises(UserError, match=r"smallest tile of this network takes .* GB; give more"):
-        fitting_tile(create_network("resunet", filters=(4, 8, 16)), (500, 500), OFFSETS_2D, 1e4)
+        fitting_tile(create_network("resunet", filters=(4, 8, 16)), (500, 500), OFFSETS_2D, memory)

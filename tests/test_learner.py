@@ -19,6 +19,7 @@ from segraft.losses import weighted_sum
 from segraft.losses.graph_relation import GraphRelationLoss
 from segraft.memory import MemoryBank
 from segraft.networks import create_network
+from segraft.networks.network import centre
 from segraft.settings import GRAPH_WEIGHTS, SUPERVISED_WEIGHTS, DistillSettings, TrainSettings
 from segraft.types import Output, Sample
 
@@ -100,37 +101,24 @@ def test_the_teacher_is_no_part_of_the_learner_but_the_bank_is() -> None:
     assert len(list(taught.parameters())) == len(list(alone.parameters()))
 
 
-@pytest.mark.parametrize(
-    ("filters", "space"),
-    [((2, 3), (4, 6, 6)), ((2, 3, 4), (3, 11, 11)), ((2, 3, 4), (4, 5, 4)), ((2, 3, 4), (1, 2, 2))],
-)
-def test_a_teacher_sees_the_middle_that_the_student_gives(filters: tuple[int, ...], space: tuple[int, ...]) -> None:
-    """The same pixels as from the whole patch, as far as the teacher's pooling grid lies alike."""
-    teacher = create_network("mala", 1, DIM, filters).eval()
-    deeper = create_network("mala", 1, DIM, (2, 2, 2, 2))
-    patch = tuple(size + 2 * lost for size, lost in zip(space, deeper.context, strict=True))
-    image = torch.randn(1, 1, *patch)
-    seen = look(teacher, image, space)
-    assert seen.embedding.shape == (1, DIM, *space)
-    assert seen.foreground.shape == (1, 1, *space)
+@pytest.mark.parametrize("filters", [(2, 3), (2, 3, 4)])
+def test_a_teacher_sees_the_middle_that_the_student_gives(filters: tuple[int, ...]) -> None:
+    """What a shallower teacher makes of the whole patch, there; its pooling grid lies alike, for 27 is a multiple."""
+    teacher, student = create_network("mala", 1, DIM, filters).eval(), create_network("mala", 1, DIM, (2, 2, 2, 2))
+    image = torch.randn(1, 1, *student.input_size((4, 29, 29)))
+    seen, whole = look(teacher, image, (4, 29, 29)), teacher(image)
+    for found, wanted in ((seen.embedding, whole.embedding), (seen.foreground, whole.foreground)):
+        torch.testing.assert_close(found, centre(wanted, (4, 29, 29)))
+        assert not found.requires_grad
     assert seen.stages
-    assert not seen.embedding.requires_grad
-    window = teacher.input_size(space)
-    begin = [
-        (p - s) // 2 - c - (w - 2 * c - s) // 2
-        for p, s, c, w in zip(patch, space, teacher.context, window, strict=True)
-    ]
-    middle = image[:, :, *(slice(b, b + w) for b, w in zip(begin, window, strict=True))]
-    whole = teacher(middle).embedding
-    inner = [slice((w - s) // 2, (w - s) // 2 + s) for w, s in zip(whole.shape[2:], space, strict=True)]
-    torch.testing.assert_close(seen.embedding, whole[:, :, *inner])
-    # where a pixel's own place in the patch is concerned, an impulse says it: brightest where it was put
-    identity = Impulse()
-    marked = torch.zeros(1, 1, *patch)
-    place = [(p - s) // 2 + s // 2 for p, s in zip(patch, space, strict=True)]
-    marked[0, 0, *place] = 1
-    found = look(identity, marked, space).embedding[0, 0]
-    assert [int(k) for k in found.nonzero()[0]] == [s // 2 for s in space]
+
+
+@pytest.mark.parametrize("space", [(4, 6, 6), (3, 11, 11), (4, 5, 4), (1, 2, 2)])
+def test_the_middle_is_the_same_pixel_for_teacher_and_student(space: tuple[int, ...]) -> None:
+    marked = torch.zeros(1, 1, *(size + 28 for size in space))
+    marked[0, 0, *(14 + size // 2 for size in space)] = 1
+    found = look(Impulse(), marked, space).embedding[0, 0]
+    assert [int(k) for k in found.nonzero()[0]] == [size // 2 for size in space]
 
 
 class Impulse(nn.Module):

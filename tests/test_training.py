@@ -313,6 +313,8 @@ def test_changes_to_a_recorded_run() -> None:
     assert "width" not in training._changed(before, {"filters": (2, 4)})
     assert "monitor" not in training._changed(before, {"network": "mala"})
     assert training._changed(before, {"network": "resunet-tiny"})["monitor"] == "aji"
+    written_by_hand = {"weights": 3, "monitor": "aji"}
+    assert training._changed(written_by_hand, {"network": "mala", "weights": {"affinity": 2.0}})["monitor"] == "aji"
 
 
 def test_what_the_last_checkpoint_holds(runs: dict[str, Path]) -> None:

@@ -21,7 +21,7 @@ CONTEXT, WINDOW = Tile._fields.index("context"), Tile._fields.index("window")
 FLOAT = 4
 """Bytes."""
 WORKSPACE = 1.5
-"""What convolutions take beside their inputs and outputs, as a part of these (measured with oneDNN, rounded up)."""
+"""Margin for what convolutions take beside their inputs and outputs; ``benchmarks/tiling.py`` shows what is taken."""
 
 
 class Peak(TorchDispatchMode):
@@ -61,15 +61,16 @@ def fitting_tile(network: Any, space: Space, offsets: Offsets, memory: float) ->
     """
     least = (1,) * len(space)
     needed = tile_bytes(network, space, least, offsets)
-    if needed > memory:
+    if not needed <= memory:
         raise UserError(
             f"{memory / 1e9:.2g} GB of memory came; the smallest tile of this network takes {needed / 1e9:.2g} GB; "
             "give more memory, or use a smaller network"
         )
-    rate = needed / math.prod(_largest(network, space, least, offsets, WINDOW))
+    weights = WORKSPACE * sum(parameter.nbytes for parameter in network.parameters())
+    rate = max(0, needed - weights) / math.prod(_largest(network, space, least, offsets, WINDOW))
     seen = cache(lambda axis, side: _seen(along(axis, space[axis], side, network, offsets)))  # most tiles share sides
     for tile in sorted(_candidates(network, space), key=lambda tile: math.prod(starmap(seen, enumerate(tile)))):
-        guess = rate * math.prod(_largest(network, space, tile, offsets, WINDOW))
+        guess = weights + rate * math.prod(_largest(network, space, tile, offsets, WINDOW))
         if guess <= 2 * memory and tile_bytes(network, space, tile, offsets) <= memory:
             return tile
     return least

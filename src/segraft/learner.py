@@ -19,6 +19,7 @@ from segraft.errors import choose
 from segraft.inference import Model
 from segraft.losses import supervised, weighted_sum
 from segraft.metrics import evaluate, summarise
+from segraft.networks.network import centre
 from segraft.settings import OPTIMIZERS, TrainSettings, given
 from segraft.types import Output
 
@@ -66,7 +67,7 @@ class Learner(lightning.LightningModule):
     def loss_terms(self, image: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Unweighted terms by name, for images ``(B, C, *space)`` and labels ``(B, *space)``."""
         output = self.network.features(image)
-        labels = _centre(labels, output.embedding.shape[2:])
+        labels = centre(labels, output.embedding.shape[2:])
         affinities = embedding_affinities(output.embedding, self.model.offsets)
         terms = {
             "affinity": supervised.affinity(affinities, labels, self.model.offsets, self.background),
@@ -123,17 +124,7 @@ def look(teacher: Any, image: Tensor, space: tuple[int, ...]) -> Output:
         begin = (image.shape[axis] - wanted) // 2 - lost - extra // 2
         image = image.narrow(axis, begin, size)
     seen = teacher.features(image)
-    embedding, foreground = seen.embedding, seen.foreground
-    for axis, (wanted, extra) in enumerate(zip(space, more, strict=True), start=2):
-        embedding, foreground = (each.narrow(axis, extra // 2, wanted) for each in (embedding, foreground))
-    return Output(embedding, foreground, seen.stages)
-
-
-def _centre(labels: Tensor, space: Sequence[int]) -> Tensor:
-    """The middle of labels ``(B, *space)``, which is what valid convolutions leave of an image."""
-    for axis, size in enumerate(space, start=1):
-        labels = labels.narrow(axis, (labels.shape[axis] - size) // 2, size)
-    return labels
+    return Output(centre(seen.embedding, space), centre(seen.foreground, space), seen.stages)
 
 
 def rate_factor(settings: TrainSettings) -> Callable[[int], float]:

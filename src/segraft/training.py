@@ -28,7 +28,7 @@ from segraft.data.patches import Patches
 from segraft.errors import UserError, choose
 from segraft.inference import Model, find_device, load
 from segraft.losses import DISTILLERS
-from segraft.networks import complexity, create_network, dimensions, pyramid
+from segraft.networks import NETWORKS, complexity, create_network, dimensions, pyramid
 from segraft.settings import BY_DIMENSION, PRECISIONS, DistillSettings, TrainSettings, given, make, plain, read_config
 from segraft.types import Offsets, Sample
 
@@ -81,10 +81,12 @@ def _changed(recorded: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     dropped = {name for change in given for name in gone.get(change, ())}
     if given.get("method", recorded.get("method")) != recorded.get("method"):
         dropped.add("weights")
-    if "network" in given and dimensions(given["network"]) != dimensions(recorded["network"]):
+    before, now = recorded.get("network"), given.get("network")
+    if before in NETWORKS and now in NETWORKS and dimensions(before) != dimensions(now):
         dropped |= set(BY_DIMENSION[2])
     kept = {name: value for name, value in recorded.items() if name not in dropped}
-    merged = {name: kept[name] | given[name] for name in ("weights", "options") if kept.get(name) and given.get(name)}
+    both = {name: (kept.get(name), given.get(name)) for name in ("weights", "options")}
+    merged = {name: {**a, **b} for name, (a, b) in both.items() if isinstance(a, dict) and isinstance(b, dict)}
     return kept | given | merged
 
 

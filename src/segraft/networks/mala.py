@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segraft.networks.network import Network, foreground_head, initialise
+from segraft.networks.network import Network, centre, foreground_head, initialise
 from segraft.types import Output
 
 SLOPE = 0.005
@@ -34,17 +34,10 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = self.reduce(self.enlarge(x))
-        return self.body(torch.cat([x, _crop(skip, x.shape[2:])], dim=1))
+        return self.body(torch.cat([x, centre(skip, x.shape[2:])], dim=1))
 
 
-def _crop(x: Tensor, space: torch.Size) -> Tensor:
-    """The middle of ``(B, C, *larger)``, of size ``space``."""
-    for axis, size in enumerate(space, start=2):
-        x = x.narrow(axis, (x.shape[axis] - size) // 2, size)
-    return x
-
-
-def _centre(module: nn.Module) -> None:
+def _zero_sums(module: nn.Module) -> None:
     """Let the fresh weights of each 3×3×3 kernel sum to 0.
 
     There is no normalisation: else the mean brightness outgrows all contrast and all embeddings point the same way.
@@ -90,7 +83,7 @@ class MALA(Network):
         self.embedding = nn.Conv3d(widths[-1], dim, 1)
         self.foreground = foreground_head(widths[-1], ndim=3)
         initialise(self, SLOPE)
-        self.apply(_centre)
+        self.apply(_zero_sums)
 
     def features(self, x: Tensor) -> Output:
         """As ``forward``, with the intermediate ``stages`` from the bottleneck up through the decoder."""

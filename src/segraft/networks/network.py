@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -92,6 +92,13 @@ class Padded(Network):
     @property
     def _sizes(self) -> str:
         return f"multiples of {self.stride}"
+
+
+def centre(maps: Tensor, space: Sequence[int]) -> Tensor:
+    """The middle of ``(..., *larger)``, of size ``space``: what valid convolutions leave."""
+    for axis, size in zip(range(-len(space), 0), space, strict=True):
+        maps = maps.narrow(axis, (maps.shape[axis] - size) // 2, size)
+    return maps
 
 
 def foreground_head(inputs: int, ndim: int = 2) -> nn.Sequential:
