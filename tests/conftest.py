@@ -19,6 +19,7 @@ from hypothesis import settings  # noqa: E402
 
 from segraft.types import Output  # noqa: E402
 
+pytest.register_assert_rewrite("shared")  # its failed assertions show their values, as those of tests do
 torch.set_num_threads(1)
 settings.register_profile("gate", deadline=None, derandomize=True, database=None, max_examples=50)
 settings.load_profile("gate")

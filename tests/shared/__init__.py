@@ -1,0 +1,1 @@
+"""What tests of several files share and is no fixture: small data, settings of short runs, and what to expect."""

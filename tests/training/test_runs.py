@@ -1,0 +1,123 @@
+"""What a run records, keeps, shows and reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+import segraft
+from segraft import training
+from segraft.errors import UserError
+from segraft.keeper import Keeper
+from segraft.learner import Learner
+from segraft.settings import MONITORS
+from segraft.training import Progress, distill, train
+from shared.runs import FILES, SMALL, assert_same_run, checkpoint, history, recorded
+
+
+def test_what_a_run_leaves_behind(runs: dict[str, Path]) -> None:
+    for run in runs.values():
+        files = {path.name for path in run.iterdir()}
+        assert {name for name in files if not name.startswith("events.out.tfevents")} == FILES
+        assert len(files) == len(FILES) + 1
+        assert [line["step"] for line in history(run) if "val" not in line] == [1, 3, 6, 8]
+        assert [line["step"] for line in history(run) if "val" in line] == [3, 6, 8]
+
+
+def test_what_the_last_checkpoint_holds(runs: dict[str, Path]) -> None:
+    state = checkpoint(runs["distill"])
+    student = segraft.load(runs["distill"]).network
+    bank = {f"distiller.memory.{name}" for name in ("grams", "filled", "cursor")}
+    assert set(state["state_dict"]) == {f"network.{name}" for name in student.state_dict()} | bank
+    assert state["state_dict"]["distiller.memory.grams"].shape == (5, 2, 4, 4)
+    assert int(state["state_dict"]["distiller.memory.cursor"]) == 16
+    assert (runs["distill"] / "checkpoints" / "last.ckpt").stat().st_size < 3e6
+
+
+def test_a_recorded_run_is_repeated_and_changed(runs: dict[str, Path], tmp_path: Path) -> None:
+    train(config=runs["train"] / "config.yaml", out=tmp_path / "again")
+    assert_same_run(tmp_path / "again", runs["train"])
+    train(config=runs["train"], out=tmp_path / "other", steps=1, seed=1)
+    assert [line["step"] for line in history(tmp_path / "other")] == [1, 1]
+    changed, before = (yaml.safe_load((run / "config.yaml").read_text()) for run in (tmp_path / "other", runs["train"]))
+    assert {name for name in changed if changed[name] != before[name]} == {"out", "steps", "seed"}
+    with pytest.raises(UserError, match="unknown setting 'stepps'"):
+        train(config=runs["train"], out=tmp_path / "third", stepps=1)
+
+
+def test_changes_to_a_recorded_run() -> None:
+    before = {"network": "resunet", "width": 4, "method": "graph", "weights": {"affinity": 5.0, "intra_node": 1.0}}
+    before |= {"monitor": "aji", "options": {"seed": 1}}
+    changed = training._changed(before, {"weights": {"affinity": 2.0}, "options": {"ndim": 2}})
+    assert changed["weights"] == {"affinity": 2.0, "intra_node": 1.0}
+    assert changed["options"] == {"seed": 1, "ndim": 2}
+    assert "weights" not in training._changed(before, {"method": "at"})
+    assert "width" not in training._changed(before, {"filters": (2, 4)})
+    assert "monitor" not in training._changed(before, {"network": "mala"})
+    assert training._changed(before, {"network": "resunet-tiny"})["monitor"] == "aji"
+    written_by_hand = {"weights": 3, "monitor": "aji"}
+    assert training._changed(written_by_hand, {"network": "mala", "weights": {"affinity": 2.0}})["monitor"] == "aji"
+
+
+@pytest.mark.parametrize("monitor", ["pq", "voi"])
+def test_the_best_model_is_the_one_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, monitor: str) -> None:
+    weights: dict[int, dict[str, torch.Tensor]] = {}
+    validate = Learner.validate
+
+    def watched(self: Learner) -> dict[str, Any]:
+        weights[self.global_step] = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        return validate(self) | {monitor: [0.4, 0.6, 0.5][len(weights) - 1]}
+
+    monkeypatch.setattr(Learner, "validate", watched)
+    train("grey", out=tmp_path / "run", **SMALL | {"monitor": monitor, "steps": 3, "validate_every": 1})
+    scores = {line["step"]: line["val"][monitor] for line in history(tmp_path / "run") if "val" in line}
+    best = max(scores, key=scores.get) if MONITORS[monitor] == "max" else min(scores, key=scores.get)
+    kept = load_file(tmp_path / "run" / "model.safetensors")
+    assert best == {"pq": 2, "voi": 1}[monitor]
+    assert all(torch.equal(kept[name], tensor) for name, tensor in weights[best].items())
+
+
+def test_tensorboard_has_terms_and_scores(runs: dict[str, Path]) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(runs["distill"])).Reload()
+    written = history(runs["distill"])
+    for name in ("affinity", "inter_edge"):
+        curve = [(event.step, event.value) for event in events.Scalars(f"train/{name}")]
+        assert curve == [(line["step"], pytest.approx(line[name])) for line in written if "val" not in line]
+    scores = [event.value for event in events.Scalars("val/aji")]
+    assert scores == [pytest.approx(line["val"]["aji"]) for line in written if "val" in line]
+
+
+def test_the_bar_shows_every_term(runs: dict[str, Path], tmp_path: Path, capfd: Any) -> None:
+    distill(**recorded(runs["distill"], out=tmp_path / "run", steps=5, validate_every=4))
+    shown = capfd.readouterr().out
+    for name in ("aff", "fg", "i.node", "i.edge", "i.aff", "x.edge", "x.aff", "aji"):
+        assert f" {name}=" in shown
+    assert "5/5" in shown
+
+
+def test_the_bar_counts_on_after_a_resumption(tmp_path: Path) -> None:
+    progress = Progress(
+        Keeper(training.make(training.TrainSettings, {"dataset": "grey", "out": tmp_path}).for_dimension(2), list)
+    )
+    progress._trainer = training.lightning.Trainer(
+        max_steps=7, logger=False, accelerator="cpu", enable_model_summary=False
+    )
+    assert progress.total_train_batches == 7
+
+
+def test_a_run_survives_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(out: Path) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("segraft.reporting.write_run_report", fails)
+    training._report(tmp_path)
+    assert capsys.readouterr().err == f"the report of {tmp_path} could not be drawn: no space left\n"
