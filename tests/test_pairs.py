@@ -5,7 +5,6 @@ Few steps on few pixels: whether it runs and learns something finite, not how we
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,12 @@ from segraft.networks import NETWORKS
 from segraft.segment import SEGMENTERS
 from segraft.settings import METHOD_WEIGHTS
 from segraft.training import distill, train
-from segraft.types import Sample
+from shared.networks import SMALL_FILTERS, SMALL_PATCH
+from shared.runs import history
+from shared.samples import row_of_cells
 
 pytestmark = pytest.mark.usefixtures("without_reports")
 
-SMALL: dict[str, tuple[int, ...]] = {
-    "resunet": (4, 6, 8),
-    "resunet-tiny": (2, 3, 4),
-    "nested-unet": (3, 4, 5),
-    "mobilenet": (4, 4, 4, 5, 5, 6, 6, 7, 8),
-    "mala": (4, 5, 6),
-    "mala-tiny": (3, 4, 5),
-}
-"""Filters of small members of each family."""
 TEACHERS = {
     "resunet": "nested-unet",
     "resunet-tiny": "resunet",
@@ -43,23 +35,13 @@ TEACHERS = {
     "mala-tiny": "mala",
 }
 """A teacher of another make where there is one: stages of other numbers and sizes."""
-PATCH = {2: (32, 32), 3: (24, 70, 70)}
-
-
-def sample(ndim: int) -> Sample:
-    """Cells in a row with dark gaps."""
-    space = {2: (40, 48), 3: (8, 24, 30)}[ndim]
-    labels = np.broadcast_to(np.arange(space[-1]) // 10 + 1, space).astype(np.int32).copy()
-    labels[..., ::10] = 0
-    image = np.random.default_rng(0).poisson(20 + 100 * (labels > 0), (1, *space)).astype(np.uint8)
-    return Sample(image, labels, "cells")
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _sets() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, ndim in (("flat", 2), ("deep", 3)):
-            patch.setitem(DATASETS, name, lambda root, split, ndim=ndim: (sample(ndim),))
+            patch.setitem(DATASETS, name, lambda root, split, ndim=ndim: (row_of_cells(ndim),))
         yield
 
 
@@ -68,9 +50,9 @@ def settings(name: str, steps: int = 2) -> dict[str, Any]:
     ndim = segraft.networks.dimensions(name)
     return {
         "dataset": {2: "flat", 3: "deep"}[ndim],
-        "filters": SMALL[name],
+        "filters": SMALL_FILTERS[name],
         "dim": 4,
-        "patch": PATCH[ndim],
+        "patch": SMALL_PATCH[ndim],
         "batch": 2,
         "steps": steps,
         "warmup": 0,
@@ -101,11 +83,11 @@ def test_every_student_learns_by_every_method(
     given = settings(student)
     teacher = teachers[TEACHERS[student]]
     model = distill(student=student, teacher=teacher, method=method, out=tmp_path / "run", **given)
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    terms = {name for line in lines for name in line} - {"step", "seconds", "val"}
+    lines = history(tmp_path / "run")
+    terms = {name for line in lines for name in line} - {"step", "val"}
     assert terms == {"affinity", "foreground", *METHOD_WEIGHTS[method]}
     assert all(np.isfinite(line[name]) for line in lines for name in terms & set(line))
-    fresh = segraft.create_network(student, 1, 4, SMALL[student])
+    fresh = segraft.create_network(student, 1, 4, SMALL_FILTERS[student])
     assert {name: p.shape for name, p in model.network.state_dict().items()} == {
         name: p.shape for name, p in fresh.state_dict().items()
     }
@@ -116,7 +98,7 @@ def test_every_student_learns_by_every_method(
 def test_every_segmenter_serves_images_and_volumes(teachers: dict[str, Path], name: str, segmenter: str) -> None:
     model = segraft.load(teachers[name])
     model.config["segmentation"] = {"segmenter": segmenter, "foreground": 0.1, "minimum_size": 0}
-    cells = sample(model.network.ndim)
+    cells = row_of_cells(model.network.ndim)
     labels = model.predict(cells.image)
     assert labels.shape == cells.image.shape[1:]
     assert labels.dtype == np.uint32

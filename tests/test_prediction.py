@@ -22,7 +22,8 @@ from segraft.data.samples import LazySamples
 from segraft.errors import UserError
 from segraft.networks import create_network
 from segraft.prediction import predict
-from segraft.types import Sample
+from shared.commands import files
+from shared.samples import field
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +41,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
 def test_a_folder_of_images(run: Path, cells: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "labels"
     assert predict(run, [cells / "images"], out=out) == 0
-    assert names(out) == [f"{number:02d}.tif" for number in range(10)]
+    assert files(out) == [f"{number:02d}.tif" for number in range(10)]
     model = segraft.load(run, "cpu")
     stored = tifffile.imread(out / "03.tif")
     assert stored.dtype == np.uint32
@@ -58,9 +55,9 @@ def test_a_folder_of_images(run: Path, cells: Path, tmp_path: Path) -> None:
 def test_files_globs_and_a_single_name(run: Path, cells: Path, tmp_path: Path, capsys: Any) -> None:
     images = cells / "images"
     assert predict(run, [images / "01.tif", str(images / "0[1-3].tif")], out=tmp_path / "a", device="cpu") == 0
-    assert names(tmp_path / "a") == ["01.tif", "02.tif", "03.tif"]
+    assert files(tmp_path / "a") == ["01.tif", "02.tif", "03.tif"]
     assert predict(run, str(images / "04.tif"), out=str(tmp_path / "b")) == 0
-    assert names(tmp_path / "b") == ["04.tif"]
+    assert files(tmp_path / "b") == ["04.tif"]
     assert f"3 of 3 images segmented into {tmp_path / 'a'}" in capsys.readouterr().out
 
 
@@ -80,7 +77,7 @@ def test_formats(run: Path, cells: Path, tmp_path: Path, format: str) -> None:
 def test_everything_on_request(run: Path, cells: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     predict(run, [cells / "images" / "00.tif"], out=out, overlay=True, table=True, outlines=True, minimum_size=5)
-    assert names(out) == ["00.csv", "00.geojson", "00.tif", "overlays/00.png"]
+    assert files(out) == ["00.csv", "00.geojson", "00.tif", "overlays/00.png"]
     labels = tifffile.imread(out / "00.tif")
     assert len((out / "00.csv").read_text().splitlines()) == 1 + labels.max()
     assert len(json.loads((out / "00.geojson").read_text())["features"]) == labels.max()
@@ -117,7 +114,7 @@ def bad_images(folder: Path) -> list[Path]:
 def test_bad_images_are_reported_and_the_others_done(run: Path, cells: Path, tmp_path: Path, capsys: Any) -> None:
     bad, out = bad_images(tmp_path / "bad"), tmp_path / "out"
     assert predict(run, [tmp_path / "bad", cells / "images"], out=out) == 1
-    assert len(names(out)) == 10
+    assert len(files(out)) == 10
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == len(bad)
     for path in bad:
@@ -129,7 +126,7 @@ def test_bad_images_are_reported_and_the_others_done(run: Path, cells: Path, tmp
 def test_all_bad_is_another_exit_code(run: Path, tmp_path: Path, capsys: Any) -> None:
     bad_images(tmp_path / "bad")
     assert predict(run, [tmp_path / "bad"], out=tmp_path / "out") == 2
-    assert not names(tmp_path / "out")
+    assert not files(tmp_path / "out")
     assert "4 failed" in capsys.readouterr().out
 
 
@@ -142,7 +139,7 @@ def test_a_full_disk_leaves_no_half_file(
 
     monkeypatch.setattr(tifffile, "imwrite", full)
     assert predict(run, [cells / "images"], out=tmp_path / "out") == 2
-    assert not names(tmp_path / "out")
+    assert not files(tmp_path / "out")
     assert "No space left on device" in capsys.readouterr().err
 
 
@@ -206,18 +203,12 @@ def test_an_array_in_a_container(run: Path, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "stack.h5", "w") as file:
         file["a/raw"] = np.random.default_rng(0).random((30, 40))
     assert predict(run, [f"{tmp_path / 'stack.h5'}:a/raw"], out=tmp_path / "out") == 0
-    assert names(tmp_path / "out") == ["stack.tif"]
+    assert files(tmp_path / "out") == ["stack.tif"]
 
 
 def broken_set(root: Path | None, split: str) -> LazySamples:
     """A data set of three samples, of which the second has no labels."""
-    return LazySamples((0, 1, 2), _sample)
-
-
-def _sample(index: int) -> Sample:
-    rng = np.random.default_rng(index)
-    labels = np.kron(rng.integers(0, 3, (5, 6)), np.ones((8, 8), int))
-    return Sample(rng.random((1, 40, 48)), None if index == 1 else labels, f"field{index}")
+    return LazySamples((0, 1, 2), field)
 
 
 def test_a_data_set_with_its_own_foreground(
@@ -225,17 +216,17 @@ def test_a_data_set_with_its_own_foreground(
 ) -> None:
     monkeypatch.setitem(data.DATASETS, "broken", broken_set)
     assert predict(run, dataset="broken", out=tmp_path / "learnt", split="val") == 0
-    assert names(tmp_path / "learnt") == ["field0.tif", "field1.tif", "field2.tif"]
+    assert files(tmp_path / "learnt") == ["field0.tif", "field1.tif", "field2.tif"]
     assert predict(run, dataset="broken", out=tmp_path / "true", foreground="truth") == 1
-    assert names(tmp_path / "true") == ["field0.tif", "field2.tif"]
+    assert files(tmp_path / "true") == ["field0.tif", "field2.tif"]
     assert "field1 has no labels" in capsys.readouterr().err
-    truth = _sample(2).labels
+    truth = field(2).labels
     assert truth is not None
     assert np.array_equal(tifffile.imread(tmp_path / "true" / "field2.tif") > 0, truth > 0)
     before = (tmp_path / "true" / "field0.tif").stat().st_mtime_ns
     predict(run, dataset="broken", out=tmp_path / "true", skip_existing=True)
     assert (tmp_path / "true" / "field0.tif").stat().st_mtime_ns == before
-    assert len(names(tmp_path / "true")) == 3
+    assert len(files(tmp_path / "true")) == 3
 
 
 def test_real_data(run: Path, real_data: Path, tmp_path: Path) -> None:

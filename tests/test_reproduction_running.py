@@ -26,18 +26,11 @@ from segraft.reproduction import recipe, running
 from segraft.reproduction.results import read
 from segraft.reproduction.running import Order, segment
 from segraft.settings import TrainSettings
-from segraft.types import Sample
+from shared.networks import SMALL_FILTERS, SMALL_PATCH
+from shared.samples import row_of_cells
 
 pytestmark = pytest.mark.usefixtures("without_reports")
 
-SMALL: dict[str, tuple[int, ...]] = {
-    "resunet": (4, 6, 8),
-    "resunet-tiny": (2, 3, 4),
-    "nested-unet": (3, 4, 5),
-    "mobilenet": (4, 4, 4, 5, 5, 6, 6, 7, 8),
-    "mala": (4, 5, 6),
-    "mala-tiny": (3, 4, 5),
-}
 KINDS = {(each.settings.dataset, each.settings.network, each.method): name for name, each in reversed(RECIPES.items())}
 """A recipe of every kind, the first one."""
 
@@ -58,15 +51,6 @@ OTHERS = (
 SCALE = 0.001
 
 
-def sample(ndim: int, channels: int, name: str) -> Sample:
-    """Cells in a row with dark gaps."""
-    space = {2: (40, 48), 3: (8, 24, 30)}[ndim]
-    labels = np.broadcast_to(np.arange(space[-1]) // 10 + 1, space).astype(np.int32).copy()
-    labels[..., ::10] = 0
-    image = np.random.default_rng(0).poisson(20 + 100 * (labels > 0), (channels, *space)).astype(np.uint8)
-    return Sample(image, labels, name)
-
-
 def reader(name: str) -> Any:
     """A data set of one image that has the options of the real one."""
     ndim, channels = {"ac34": (3, 1), "cremi": (3, 1), "cvppp": (2, 3)}.get(name, (2, 1))
@@ -74,16 +58,15 @@ def reader(name: str) -> Any:
     def read_sample(root: Any, split: str, sample: str = "all") -> Any:
         return (made[split],)
 
-    made = {split: sample(ndim, channels, f"{name}-{split}") for split in ("train", "val", "test")}
+    made = {split: row_of_cells(ndim, channels, f"{name}-{split}") for split in ("train", "val", "test")}
     return read_sample
 
 
 def tiny(settings: TrainSettings, scale: float) -> TrainSettings:
     """A scale below all scales."""
     small = scaled(settings, scale)
-    ndim = dimensions(settings.network)
-    filters = SMALL[settings.network] if settings.width is None else None
-    patch = {2: (32, 32), 3: (24, 70, 70)}[ndim]
+    filters = SMALL_FILTERS[settings.network] if settings.width is None else None
+    patch = SMALL_PATCH[dimensions(settings.network)]
     return replace(small, steps=2, filters=filters, dim=4, patch=patch, workers=0, geometry=("flip",), intensity=())
 
 

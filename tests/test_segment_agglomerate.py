@@ -20,6 +20,7 @@ from segraft.segment import SEGMENTERS, waterz
 from segraft.segment.agglomerate import QUANTILES, SCORES
 from segraft.segment.fragments import watershed_fragments
 from segraft.segment.regions import region_graph
+from shared.labels import same_partition
 
 SPACES = [((40, 44), OFFSETS_2D[:2]), ((5, 20, 22), OFFSETS_3D)]
 MEAN = "OneMinus<MeanAffinity<RegionGraphType,ScoreValue>>"
@@ -31,11 +32,6 @@ def smooth(seed, space, sigma=1.5):
     noise = np.random.default_rng(seed).normal(size=(len(space), *space))
     noise = ndimage.gaussian_filter(noise, (0, *(sigma,) * len(space)))
     return (1 / (1 + np.exp(-2 * noise / noise.std()))).astype(np.float32)
-
-
-def same_partition(labels, truth):
-    scores = evaluate(labels, truth)
-    return scores["aji"] == scores["pq"] == 1 and scores["voi"] == 0
 
 
 def merge_by_mean(fragments, nearest, threshold):

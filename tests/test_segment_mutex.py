@@ -15,6 +15,7 @@ from segraft.errors import UserError
 from segraft.metrics import evaluate
 from segraft.segment import SEGMENTERS, mutex, mutex_watershed
 from segraft.segment.mutex import absorb_small
+from shared.labels import same_partition
 
 
 def disks(shape, count, radius=9, seed=0):
@@ -29,11 +30,6 @@ def affinities_of(labels, offsets, noise=0.0, seed=0):
     """True affinities of a label image, drawn towards 1/2 and with noise."""
     true = label_affinities(torch.from_numpy(labels)[None].long(), offsets)[0][0].numpy()
     return (true + np.random.default_rng(seed).normal(0, noise, true.shape)).astype(np.float32)
-
-
-def same_partition(labels, truth):
-    scores = evaluate(labels, truth)
-    return scores["aji"] == scores["pq"] == 1 and scores["voi"] == 0
 
 
 WIDTHS = st.lists(st.integers(4, 12), min_size=1, max_size=5)

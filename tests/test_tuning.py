@@ -22,7 +22,7 @@ from segraft.networks import create_network
 from segraft.segment import SEGMENTERS
 from segraft.settings import MONITORS
 from segraft.tuning import GRIDS, candidates, tune
-from segraft.types import Sample
+from shared.samples import field
 
 Capture = pytest.CaptureFixture[str]
 FEW: dict[str, Any] = {"foreground": (0.25, 0.4), "minimum_size": (0, 9), "device": "cpu"}
@@ -135,21 +135,15 @@ def test_by_default_the_models_minimum_size_is_in_the_grid(run: Path) -> None:
 
 
 def test_a_data_set_by_name_and_images_without_labels(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(data.DATASETS, "partly", lambda root, split: LazySamples((0, 1, 2), _sample))
+    monkeypatch.setitem(data.DATASETS, "partly", lambda root, split: LazySamples((0, 1, 2), field))
     result = tune(run, "partly", **FEW)
     model = segraft.load(run, "cpu")
-    labelled = [_sample(0), _sample(2)]
+    labelled = [field(0), field(2)]
     expected = summarise([evaluate(model.predict(each.image), each.labels) for each in labelled])
     assert result["scores"] == expected
-    monkeypatch.setitem(data.DATASETS, "none", lambda root, split: LazySamples((1,), _sample))
+    monkeypatch.setitem(data.DATASETS, "none", lambda root, split: LazySamples((1,), field))
     with pytest.raises(UserError, match="none with labels"):
         tune(run, "none", **FEW)
-
-
-def _sample(index: int) -> Sample:
-    rng = np.random.default_rng(index)
-    labels = np.kron(rng.integers(0, 3, (5, 6)), np.ones((8, 8), int))
-    return Sample(rng.random((1, 40, 48)), None if index == 1 else labels, f"field{index}")
 
 
 @pytest.mark.parametrize(
