@@ -1,9 +1,10 @@
-"""Paired bootstrap of two sets of runs, from the JSON files of ``segraft evaluate``.
+"""Paired bootstrap of sets of runs, from the JSON files of ``segraft evaluate``.
 
-    python benchmarks/compare_scores.py --first alone-*.json --second distilled-*.json
+    python benchmarks/compare_scores.py --runs alone alone-*.json --runs distilled distilled-*.json
 
-Each set holds one file per seed, over the same images. Per image, scores are averaged over the seeds; the images are
-then drawn with replacement. Prints mean and spread over seeds of each set, and the 95 % interval of the difference.
+Each set is a name and one file per seed, over the same images. Per image, scores are averaged over the seeds; the
+images are then drawn with replacement. Prints mean and spread over seeds of each set, and what each later set differs
+from the first, with the 95 % interval.
 """
 
 from __future__ import annotations
@@ -19,28 +20,38 @@ from segraft.experiments import paired_difference
 SCORES = ("aji", "pq", "f1", "sq", "dice", "sbd", "dic", "voi", "arand")
 
 
-def read(files: list[Path]) -> dict[str, np.ndarray]:
+def read(files: list[str]) -> dict[str, np.ndarray]:
     """Scores by name, each ``(seeds, images)`` in the order of the images' names."""
-    runs = [json.loads(file.read_text())["images"] for file in files]
+    runs = [json.loads(Path(file).read_text())["images"] for file in files]
     names = sorted(runs[0])
     if any(sorted(run) != names for run in runs):
         raise SystemExit("the files score different images; wanted the same in each")
     return {score: np.array([[run[name][score] for name in names] for run in runs], float) for score in SCORES}
 
 
+def spread(values: np.ndarray) -> str:
+    """Mean over all, and standard deviation over seeds of the means over images."""
+    return f"{values.mean():.4f} ± {values.mean(1).std(ddof=min(1, len(values) - 1)):.4f}"
+
+
+def difference(values: np.ndarray, base: np.ndarray) -> str:
+    """Mean difference of two sets, and its interval."""
+    mean, low, high = paired_difference(values.mean(0), base.mean(0))
+    return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
 def main() -> None:
     """Print the comparison as a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--first", type=Path, nargs="+", required=True)
-    parser.add_argument("--second", type=Path, nargs="+", required=True)
-    arguments = parser.parse_args()
-    first, second = read(arguments.first), read(arguments.second)
-    print("| score | first | second | second − first | 95 % interval |\n|---|---|---|---|---|")
+    parser.add_argument("--runs", nargs="+", action="append", required=True, metavar="NAME FILE")
+    sets = {name: read(files) for name, *files in parser.parse_args().runs}
+    (first, base), *others = sets.items()
+    print("| " + " | ".join(["score", *sets, *(f"{name} − {first}" for name, _ in others)]) + " |")
+    print("|---" * (2 * len(sets)) + "|")
     for score in SCORES:
-        a, b = first[score], second[score]
-        _, low, high = paired_difference(b.mean(0), a.mean(0))
-        cells = (f"{x.mean():.4f} ± {x.mean(1).std(ddof=min(1, len(x) - 1)):.4f}" for x in (a, b))
-        print(f"| {score} | {' | '.join(cells)} | {b.mean() - a.mean():+.4f} | {low:+.4f} to {high:+.4f} |")
+        means = (spread(scores[score]) for scores in sets.values())
+        differences = (difference(scores[score], base[score]) for _, scores in others)
+        print("| " + " | ".join([score, *means, *differences]) + " |")
 
 
 if __name__ == "__main__":

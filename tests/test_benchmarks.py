@@ -37,9 +37,12 @@ def test_scores_of_two_sets_of_runs(
         images = {f"{k}": dict.fromkeys(module["SCORES"], 0.5 + 0.01 * k + shift) for k in range(8)}
         files.append(tmp_path / f"{run}.json")
         files[-1].write_text(json.dumps({"images": images}))
-    monkeypatch.setattr(sys, "argv", ["compare_scores", "--first", str(files[0]), "--second", str(files[1])])
+    runs = ("--runs", "alone", str(files[0]), "--runs", "distilled", str(files[1]))
+    monkeypatch.setattr(sys, "argv", ["compare_scores", *runs])
     module["main"]()
-    assert "| aji | 0.5350 ± 0.0000 | 0.6350 ± 0.0000 | +0.1000 | +0.1000 to +0.1000 |" in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert table.startswith("| score | alone | distilled | distilled − alone |\n|---|---|---|---|\n")
+    assert "| aji | 0.5350 ± 0.0000 | 0.6350 ± 0.0000 | +0.1000 (+0.1000 to +0.1000) |" in table
 
 
 def test_graph_losses_agree_with_their_transcription(monkeypatch: pytest.MonkeyPatch) -> None:
