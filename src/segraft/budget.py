@@ -45,13 +45,20 @@ class Peak(TorchDispatchMode):
 
 def forward_bytes(network: Any, window: Space) -> int:
     """Most memory that the tensors of a prediction take for an input of this shape; nothing is computed."""
-    meta = copy.deepcopy(network).to("meta").eval()
-    for module in meta.modules():  # those who watch the network itself have no part in this
-        module._forward_hooks.clear()
-        module._forward_pre_hooks.clear()
+    meta = _skeleton(network)
     with torch.no_grad(), Peak() as peak:
         meta(torch.empty((1, network.in_channels, *window), device="meta"))
     return peak.bytes
+
+
+def _skeleton(network: Any) -> Any:
+    """A copy in eval mode whose tensors have shapes and no contents."""
+    shapes = {id(weight): torch.nn.Parameter(weight.to("meta"), False) for weight in network.parameters()}
+    meta = copy.deepcopy(network, shapes).to("meta").eval()
+    for module in meta.modules():  # those who watch the network itself have no part in this
+        module._forward_hooks.clear()
+        module._forward_pre_hooks.clear()
+    return meta
 
 
 def fitting_tile(network: Any, space: Space, offsets: Offsets, memory: float) -> Space:
@@ -59,21 +66,34 @@ def fitting_tile(network: Any, space: Space, offsets: Offsets, memory: float) ->
 
     Raises ``UserError`` when not even the smallest fits.
     """
-    least = (1,) * len(space)
+    least, network = (1,) * len(space), _skeleton(network)
     needed = tile_bytes(network, space, least, offsets)
     if not needed <= memory:
         raise UserError(
             f"{memory / 1e9:.2g} GB of memory came; the smallest tile of this network takes {needed / 1e9:.2g} GB; "
             "give more memory, or use a smaller network"
         )
-    weights = WORKSPACE * sum(parameter.nbytes for parameter in network.parameters())
-    rate = max(0, needed - weights) / math.prod(_largest(network, space, least, offsets, WINDOW))
     seen = cache(lambda axis, side: _seen(along(axis, space[axis], side, network, offsets)))  # most tiles share sides
-    for tile in sorted(_candidates(network, space), key=lambda tile: math.prod(starmap(seen, enumerate(tile)))):
-        guess = weights + rate * math.prod(_largest(network, space, tile, offsets, WINDOW))
-        if guess <= 2 * memory and tile_bytes(network, space, tile, offsets) <= memory:
-            return tile
-    return least
+    return min(
+        _fitting(network, space, offsets, memory) or [least],
+        key=lambda tile: (math.prod(starmap(seen, enumerate(tile))), tile),
+    )
+
+
+def _fitting(network: Any, space: Space, offsets: Offsets, memory: float) -> list[Space]:
+    """All tiles that fit, of those worth a try: multiples of the stride, equal in plane.
+
+    What fits, fits with fewer sections, too: as the side grows, the most sections that fit become fewer, so that few
+    tiles need a look.
+    """
+    stride = network.stride if isinstance(network.stride, int) else network.stride[-1]
+    depths: list[Space] = [(depth,) for depth in _growing(space[0])] if len(space) == 3 else [()]
+    tiles: list[Space] = []
+    for side in (stride * k for k in _growing(math.ceil(max(space[-2:]) / stride))):
+        while depths and tile_bytes(network, space, (*depths[-1], side, side), offsets) > memory:
+            depths.pop()
+        tiles += [(*depth, side, side) for depth in depths]
+    return tiles
 
 
 def waste(network: Any, space: Space, tile: Space, offsets: Offsets) -> float:
@@ -91,15 +111,6 @@ def tile_bytes(network: Any, space: Space, tile: Space, offsets: Offsets) -> flo
     affinities = FLOAT * (3 * network.dim + 2 * len(offsets))
     context, window = (_largest(network, space, tile, offsets, kind) for kind in (CONTEXT, WINDOW))
     return WORKSPACE * forward_bytes(network, window) + affinities * math.prod(context)
-
-
-def _candidates(network: Any, space: Space) -> list[Space]:
-    """Tiles worth a try: multiples of the stride, equal in plane, each an eighth larger than the one before."""
-    stride = network.stride if isinstance(network.stride, int) else network.stride[-1]
-    sides = [stride * k for k in _growing(math.ceil(max(space[-2:]) / stride))]
-    depths = _growing(space[0]) if len(space) == 3 else []
-    before: list[Space] = [(depth,) for depth in depths] or [()]
-    return [(*depth, side, side) for depth in before for side in sides]
 
 
 def _growing(last: int) -> list[int]:
