@@ -147,3 +147,11 @@ def test_the_second_decoder_level_of_the_tiny_one_is_wide() -> None:
         two: Any = create_network("mala-tiny", filters=(8, 16))
     widths = [[level.body[0].out_channels for level in each.up] for each in (wide, plain, two)]  # type: ignore[attr-defined]
     assert widths == [[32, 32, 8], [32, 16, 8], [8]]
+
+
+@pytest.mark.parametrize("name", ["mala", "mala-tiny"])
+def test_fresh_networks_have_no_opinion_of_the_foreground(name: str) -> None:
+    """Else the gradients of a wrong one let the last level die, which has as few as eight channels."""
+    network = create_network(name, filters=FILTERS).train()
+    logits = network(torch.rand(1, 1, *network.minimum)).foreground
+    assert 0 < logits.abs().max() < 0.1

@@ -14,6 +14,9 @@ from segraft.types import Output
 SLOPE = 0.005
 """Of the leaky ReLU."""
 POOLING = (1, 3, 3)
+QUIET = 0.01
+"""Of fresh foreground weights: what loud first guesses ask for can push the few unnormalised channels of the last level
+below zero for good, within twenty steps."""
 
 
 def _pair(inputs: int, outputs: int) -> nn.Sequential:
@@ -84,6 +87,8 @@ class MALA(Network):
         self.foreground = foreground_head(widths[-1], ndim=3)
         initialise(self, SLOPE)
         self.apply(_zero_sums)
+        for weights in self.foreground[-1].parameters():
+            weights.data *= QUIET
 
     def features(self, x: Tensor) -> Output:
         """As ``forward``, with the intermediate ``stages`` from the bottleneck up through the decoder."""
