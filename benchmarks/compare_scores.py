@@ -40,18 +40,25 @@ def difference(values: np.ndarray, base: np.ndarray) -> str:
     return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})"
 
 
+def table(head: list[str], rows: dict[str, list[str]]) -> None:
+    """Print a Markdown table, a row per score."""
+    print("| " + " | ".join(["score", *head]) + " |\n" + "|---" * (len(head) + 1) + "|")
+    for score, cells in rows.items():
+        print("| " + " | ".join([score, *cells]) + " |")
+
+
 def main() -> None:
-    """Print the comparison as a Markdown table."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", nargs="+", action="append", required=True, metavar="NAME FILE")
     sets = {name: read(files) for name, *files in parser.parse_args().runs}
+    table(list(sets), {score: [spread(scores[score]) for scores in sets.values()] for score in SCORES})
     (first, base), *others = sets.items()
-    print("| " + " | ".join(["score", *sets, *(f"{name} − {first}" for name, _ in others)]) + " |")
-    print("|---" * (2 * len(sets)) + "|")
-    for score in SCORES:
-        means = (spread(scores[score]) for scores in sets.values())
-        differences = (difference(scores[score], base[score]) for _, scores in others)
-        print("| " + " | ".join([score, *means, *differences]) + " |")
+    print()
+    table(
+        [f"{name} − {first}" for name, _ in others],
+        {score: [difference(scores[score], base[score]) for _, scores in others] for score in SCORES},
+    )
 
 
 if __name__ == "__main__":
