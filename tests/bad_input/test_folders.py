@@ -52,3 +52,10 @@ def test_no_images(verb: str, place: str, words: str, model: Path, tmp_path: Pat
     rest = ("--out", tmp_path / "out") if verb == "predict" else (tmp_path / place,)
     refused(capfd, words, *tokens, tmp_path / place, *rest)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_whose_images_lie_deeper(model: Path, cells: Path, tmp_path: Path, capfd: Capture) -> None:
+    words = f"no image in the folder {cells / 'train'}"
+    advice = f"there are some in {cells / 'train/images'} and {cells / 'train/masks'}, give one of them"
+    refused(capfd, words, "predict", model, cells / "train", "--out", tmp_path / "out")
+    refused(capfd, advice, "predict", model, cells / "train", "--out", tmp_path / "out")

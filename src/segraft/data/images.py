@@ -180,8 +180,16 @@ def _expand(item: str | Path) -> list[Path]:
     else:
         raise UserError(f"{file} does not exist; wanted an image, a folder or a glob; check the path")
     if not images:
-        raise UserError(f"no image in {where}; wanted {', '.join(READERS)}; check the path")
+        inner = _folders_of_images(file)
+        advice = f"there are some in {' and '.join(map(str, inner))}, give one of them" if inner else "check the path"
+        raise UserError(f"no image in {where}; wanted {', '.join(READERS)}; {advice}")
     return images
+
+
+def _folders_of_images(folder: Path) -> list[Path]:
+    """Folders directly in this one that hold images."""
+    inner = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return [path for path in inner if any(is_image(file) for file in path.iterdir())]
 
 
 def to_channels_first(
