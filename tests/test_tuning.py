@@ -197,3 +197,9 @@ def test_settings_stay_where_nothing_tried_is_better(run: Path, capsys: pytest.C
     assert again["segmentation"] == before == first["segmentation"]
     assert checkpoint.read(run)[1]["segmentation"] == before
     assert "as it was: nothing tried has a better aji" in capsys.readouterr().out
+
+
+def test_memory_bounds_what_the_network_takes(run: Path) -> None:
+    with pytest.raises(UserError, match=r"1e-06 GB of memory came; the smallest tile"):
+        tune(run, memory=1e-6, **FEW)
+    assert tune(run, memory=1.0, **FEW)["scores"] == tune(run, **FEW)["scores"]

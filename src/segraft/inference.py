@@ -155,13 +155,21 @@ class Model:
         return embedding, probability
 
     def affinities(
-        self, image: np.ndarray, *, tile: int | Sequence[int] | None = None, channels: Sequence[int] | None = None
+        self,
+        image: np.ndarray,
+        *,
+        tile: int | Sequence[int] | None = None,
+        memory: float | None = None,
+        channels: Sequence[int] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return affinities ``(N, *space)``, in [-1, 1], and the foreground probability ``(*space)``, float32."""
+        """Return affinities ``(N, *space)``, in [-1, 1], and the foreground probability ``(*space)``, float32.
+
+        ``tile`` and ``memory`` bound what the network takes, as in ``predict``.
+        """
         stored = self.channels_first(image, channels)
         space = stored.shape[1:]
         affinities = np.empty((len(self.offsets), *space), np.float32)
-        return affinities, self._affinities(stored, self._tile(tile, None, space), affinities)
+        return affinities, self._affinities(stored, self._tile(tile, memory, space), affinities)
 
     def _affinities(self, image: np.ndarray, tile: Space | None, into: Stored) -> np.ndarray:
         """Write the affinities of an image ``(C, *space)`` tile by tile; return the foreground."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from rich.table import Table
 from segraft import checkpoint
 from segraft.data import open_dataset
 from segraft.errors import UserError, choose
-from segraft.inference import Model, load
+from segraft.inference import load
 from segraft.metrics import evaluate, summarise
 from segraft.segment import SEGMENTERS
 from segraft.settings import MONITORS, read_config
+from segraft.types import Offsets
 
 GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
     "mutex": {},
@@ -53,6 +55,7 @@ def tune(
     boundary: Sequence[float] | None = None,
     images: int | None = None,
     tile: Sequence[int] | None = None,
+    memory: float | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Try all combinations of settings on images with labels, print a table, and store the best with the weights.
@@ -77,6 +80,7 @@ def tune(
     boundary : boundary probabilities to try, from which on a pixel separates the seeds of waterz and the multicuts
     images : number of images to use; all by default
     tile : side of the parts that the network computes at once, in pixels, or one per axis
+    memory : in place of tile, gigabytes that a part may take; by default 4 for volumes
     device : auto, cpu, cuda, cuda:1 or mps
 
     Returns
@@ -98,8 +102,9 @@ def tune(
     grid = {"foreground": foreground, "minimum_size": minimum_size}
     own = {"threshold": threshold, "beta": beta, "boundary": boundary}
     tried = candidates(segmenter, grid, {name: values for name, values in own.items() if values is not None})
+    samples = _samples(Path(model), dataset, root, split, options)[:images]
     before, *scores = _score(
-        loaded, [stored, *tried], _samples(Path(model), dataset, root, split, options)[:images], tile
+        partial(loaded.affinities, tile=tile, memory=memory), loaded.offsets, samples, [stored, *tried]
     )
     sign = 1 if better == "max" else -1
     best = max(range(len(tried)), key=lambda k: sign * scores[k][score])
@@ -147,7 +152,12 @@ def _samples(
     return open_dataset(dataset, root, split, **(options or {}))
 
 
-def _score(model: Model, tried: Sequence[Candidate], samples: Sequence, tile: Sequence[int] | None) -> list[Result]:
+def _score(
+    see: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    offsets: Offsets,
+    samples: Sequence,
+    tried: Sequence[Candidate],
+) -> list[Result]:
     """Score of each candidate over all images with labels; affinities are kept of one image at a time."""
     console = Console(stderr=True)
     results: list[list[Result]] = []
@@ -156,8 +166,8 @@ def _score(model: Model, tried: Sequence[Candidate], samples: Sequence, tile: Se
         if sample.labels is None:
             continue
         try:
-            affinities, probability = model.affinities(sample.image, tile=tile)
-            segmented = _segment(affinities, model.offsets, probability, tried)
+            affinities, probability = see(sample.image)
+            segmented = _segment(affinities, offsets, probability, tried)
             results.append([evaluate(labels, sample.labels) for labels in segmented])
         except UserError as error:
             raise UserError(f"{sample.name}: {error}") from error
@@ -167,7 +177,7 @@ def _score(model: Model, tried: Sequence[Candidate], samples: Sequence, tile: Se
 
 
 def _segment(
-    affinities: np.ndarray, offsets: Any, probability: np.ndarray, tried: Sequence[Candidate]
+    affinities: np.ndarray, offsets: Offsets, probability: np.ndarray, tried: Sequence[Candidate]
 ) -> Iterable[np.ndarray]:
     """Labels ``(*space)`` of one image, by each candidate in turn."""
     for candidate in tried:
