@@ -203,3 +203,11 @@ def test_memory_bounds_what_the_network_takes(run: Path) -> None:
     with pytest.raises(UserError, match=r"1e-06 GB of memory came; the smallest tile"):
         tune(run, memory=1e-6, **FEW)
     assert tune(run, memory=1.0, **FEW)["scores"] == tune(run, **FEW)["scores"]
+
+
+def test_a_best_value_at_the_edge_is_told(run: Path, capsys: Capture) -> None:
+    told = "is at the edge of what was tried: try beyond it"
+    tune(run, foreground=(0.01, 0.2, 0.99), minimum_size=(0,), device="cpu")
+    assert told not in capsys.readouterr().out
+    tune(run, foreground=(0.2, 0.99), minimum_size=(0,), device="cpu")
+    assert f"the best foreground, 0.2, {told}" in capsys.readouterr().out

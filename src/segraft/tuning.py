@@ -109,6 +109,10 @@ def tune(
     sign = 1 if better == "max" else -1
     best = max(range(len(tried)), key=lambda k: sign * scores[k][score])
     _print(tried, scores, before, best, score)
+    for name in _at_edges(tried, best):
+        print(
+            f"the best {name.replace('_', ' ')}, {tried[best][name]:g}, is at the edge of what was tried: try beyond it"
+        )
     told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in tried[best].items())
     if segmenter == stored["segmenter"] and sign * scores[best][score] <= sign * before[score]:
         print(f"kept in {checkpoint.locate(model)} as it was: nothing tried has a better {score}")
@@ -116,6 +120,16 @@ def tune(
     checkpoint.change(model, segmentation=tried[best])
     print(f"stored in {checkpoint.locate(model)}: {told}")
     return {"segmentation": tried[best], "scores": scores[best], "before": before, "tried": _results(tried, scores)}
+
+
+def _at_edges(tried: Sequence[Candidate], best: int) -> list[str]:
+    """Settings whose best value is the lowest or highest of those tried, and could go further."""
+    found = []
+    for name in tried[best].keys() - {"segmenter"}:
+        values, chosen = {each[name] for each in tried}, tried[best][name]
+        if len(values) > 1 and chosen in (min(values), max(values)) and chosen not in (0, 1):
+            found.append(name)
+    return sorted(found)
 
 
 def _results(tried: Sequence[Candidate], scores: Sequence[Result]) -> list[dict[str, Any]]:
