@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from torch import Tensor, nn
+from torch import SymInt, Tensor, nn
 
 from segraft.errors import UserError
 from segraft.types import Output
@@ -94,7 +94,7 @@ class Padded(Network):
         return f"multiples of {self.stride}"
 
 
-def centre(maps: Tensor, space: Sequence[int]) -> Tensor:
+def centre(maps: Tensor, space: Sequence[int | SymInt]) -> Tensor:
     """The middle of ``(..., *larger)``, of size ``space``: what valid convolutions leave."""
     for axis, size in zip(range(-len(space), 0), space, strict=True):
         maps = maps.narrow(axis, (maps.shape[axis] - size) // 2, size)
