@@ -19,11 +19,11 @@ import torch
 import transcription
 from torch import Tensor
 
-from segraft.affinity import OFFSETS_2D
-from segraft.embedding import unit
-from segraft.instances import batch_nodes
+from segraft.graphs.affinity import OFFSETS_2D
+from segraft.graphs.embedding import unit
+from segraft.graphs.instances import batch_nodes
+from segraft.graphs.memory_bank import INSTANCES, PIXELS, MemoryBank
 from segraft.losses.graph_relation import GraphRelationLoss, inter_affinity, inter_edge, intra_edge, intra_node
-from segraft.memory import INSTANCES, PIXELS, MemoryBank
 
 DIM, SIZE, BATCH, BANK, CONTRAST, POOL = 16, 544, 2, 32, 12, 7
 FEW, MANY = 16, 400

@@ -15,11 +15,11 @@ import time
 import numpy as np
 import torch
 
-from segraft.affinity import OFFSETS_3D
-from segraft.budget import fitting_tile, tile_bytes, waste
-from segraft.inference import Model
+from segraft.graphs.affinity import OFFSETS_3D
+from segraft.model.model import Model
+from segraft.model.tile_memory import fitting_tile, tile_bytes, waste
 from segraft.networks import complexity, create_network
-from segraft.networks.network import Network
+from segraft.networks.contract import Network
 
 PUBLISHED = (56, 56, 56)
 SPACE = (1000, 1000, 1000)

@@ -17,7 +17,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
-from segraft.types import Output  # noqa: E402
+from segraft.tensors import Output  # noqa: E402
 
 pytest.register_assert_rewrite("shared")  # its failed assertions show their values, as those of tests do
 torch.set_num_threads(1)
@@ -70,7 +70,7 @@ def real_data() -> Path:
 @pytest.fixture
 def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings of this test draw no report, which would take longer than they do."""
-    monkeypatch.setattr("segraft.reporting.available", lambda: False)
+    monkeypatch.setattr("segraft.reporting.page.available", lambda: False)
 
 
 def discs(seed: int, size: int = 64, count: int = 6) -> tuple[np.ndarray, np.ndarray]:

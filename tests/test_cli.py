@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 import segraft
-from segraft import benchmarking, checkpoint, cli, evaluation, experiments, prediction, reproduction, training, tuning
+from segraft import cli
 from segraft.cli import main
 from segraft.errors import SomeFailed, UserError
+from segraft.model import checkpoint
 from segraft.networks import create_network
 from segraft.settings import DistillSettings, TrainSettings
 
@@ -62,16 +63,7 @@ def test_the_version(capsys: Capture) -> None:
     assert capsys.readouterr().out.strip() == segraft.__version__
 
 
-FUNCTIONS = {
-    "predict": prediction.predict,
-    "tune": tuning.tune,
-    "evaluate": evaluation.evaluate_files,
-    "benchmark": benchmarking.show,
-    "info": benchmarking.describe,
-    "demo": experiments.demo,
-    "recipe": reproduction.recipe,
-    "table": reproduction.table,
-}
+FUNCTIONS = {verb: getattr(segraft, verb) for verb in VERBS if verb not in ("train", "distill")}
 
 
 def option(name: str) -> str:
@@ -83,7 +75,9 @@ def test_the_options_of_a_verb_are_the_parameters_of_its_function(
     verb: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = help_of(verb, capsys, monkeypatch)
-    for name in inspect.signature(FUNCTIONS[verb]).parameters:
+    for name, parameter in inspect.signature(FUNCTIONS[verb]).parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            continue
         line = next(line for line in text.splitlines() if line[0:1] == "│" and f"{option(name)} " in line)
         help_text = re.sub(r"\[(default|choices).*?\]|\[required\]", "", line.split(option(name), 1)[1])
         assert re.search(r"[a-z]{2,}", help_text), f"{option(name)} of {verb} has no help"
@@ -104,9 +98,9 @@ def test_every_setting_is_an_option_with_a_help(
 
 
 def given_to(name: str, monkeypatch: pytest.MonkeyPatch, *tokens: object) -> tuple[Any, dict[str, Any]]:
-    """What a command hands to a function of ``segraft.training``."""
+    """What a command hands to the function of a verb."""
     calls: list[tuple[Any, dict[str, Any]]] = []
-    monkeypatch.setattr(training, name, lambda *args, **given: calls.append((args, given)))
+    monkeypatch.setattr(f"segraft.commands.{name}.{name}", lambda *args, **given: calls.append((args, given)))
     assert main([str(token) for token in tokens]) == 0
     return calls[0]
 

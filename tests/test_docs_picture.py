@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from segraft import checkpoint
+from segraft.model import checkpoint
 from segraft.networks import create_network
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "make_picture.py"

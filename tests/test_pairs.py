@@ -14,12 +14,13 @@ import pytest
 import torch
 
 import segraft
+from segraft.commands.distill import distill
+from segraft.commands.train import train
 from segraft.data import DATASETS
 from segraft.errors import UserError
 from segraft.networks import NETWORKS
 from segraft.segment import SEGMENTERS
 from segraft.settings import METHOD_WEIGHTS
-from segraft.training import distill, train
 from shared.networks import SMALL_FILTERS, SMALL_PATCH
 from shared.runs import history
 from shared.samples import row_of_cells
@@ -70,7 +71,7 @@ def teachers(tmp_path_factory: pytest.TempPathFactory, _sets: None) -> dict[str,
     root = tmp_path_factory.mktemp("teachers")
     for name in NETWORKS:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("segraft.reporting.available", lambda: False)
+            patch.setattr("segraft.reporting.page.available", lambda: False)
             train(network=name, out=root / name, **settings(name))
     return {name: root / name for name in NETWORKS}
 

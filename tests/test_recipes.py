@@ -10,19 +10,19 @@ import pytest
 import torch
 
 import segraft
-from segraft.affinity import BACKGROUNDS, OFFSETS
 from segraft.data import DATASETS
-from segraft.data.augment import check_names
+from segraft.graphs.affinity import BACKGROUNDS, OFFSETS
 from segraft.losses import DISTILLERS
-from segraft.metrics import SCORES
+from segraft.metrics.scores import SCORES
 from segraft.networks import NETWORKS, complexity, create_network, dimensions, pyramid
-from segraft.recipes import RECIPES, Recipe
-from segraft.recipes.cost import CHANNELS
-from segraft.recipes.recipe import OFFSETS as COUNTS
-from segraft.recipes.recipe import weights
-from segraft.recipes.scaling import scaled
+from segraft.paper import RECIPES, Recipe
+from segraft.paper.cost import CHANNELS
+from segraft.paper.recipe import OFFSETS as COUNTS
+from segraft.paper.recipe import weights
+from segraft.paper.scaling import scaled
 from segraft.segment import SEGMENTERS
 from segraft.settings import GRAPH_WEIGHTS, METHOD_WEIGHTS, DistillSettings, TrainSettings, make, plain
+from segraft.training.augment import check_names
 
 every = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 

@@ -9,24 +9,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segraft.affinity import (
-        OFFSETS_2D,
-        OFFSETS_3D,
-        OFFSETS_3D_LONG,
-        embedding_affinities,
-        label_affinities,
-    )
+    from segraft.commands.benchmark import benchmark
+    from segraft.commands.demo import demo
+    from segraft.commands.distill import distill
+    from segraft.commands.download import download
+    from segraft.commands.evaluate import evaluate
+    from segraft.commands.info import info
+    from segraft.commands.predict import predict
+    from segraft.commands.recipe import recipe
+    from segraft.commands.report import report
+    from segraft.commands.table import table
+    from segraft.commands.train import train
+    from segraft.commands.tune import tune
     from segraft.data import DATASETS
     from segraft.errors import UserError
-    from segraft.inference import load
-    from segraft.instances import instance_nodes
+    from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D, OFFSETS_3D_LONG, embedding_affinities, label_affinities
+    from segraft.graphs.instances import instance_nodes
+    from segraft.graphs.memory_bank import MemoryBank
     from segraft.losses import DISTILLERS, GraphRelationLoss, weighted_sum
-    from segraft.memory import MemoryBank
-    from segraft.metrics import evaluate
+    from segraft.model.model import load
     from segraft.networks import NETWORKS, complexity, create_network
-    from segraft.recipes import RECIPES
+    from segraft.paper import RECIPES
     from segraft.segment import SEGMENTERS
-    from segraft.training import distill, train
 
 __version__ = "0.1.0"
 
@@ -34,23 +38,32 @@ _HOMES = {
     "DATASETS": "data",
     "DISTILLERS": "losses",
     "GraphRelationLoss": "losses",
-    "MemoryBank": "memory",
+    "MemoryBank": "graphs.memory_bank",
     "NETWORKS": "networks",
-    "OFFSETS_2D": "affinity",
-    "OFFSETS_3D": "affinity",
-    "OFFSETS_3D_LONG": "affinity",
-    "RECIPES": "recipes",
+    "OFFSETS_2D": "graphs.affinity",
+    "OFFSETS_3D": "graphs.affinity",
+    "OFFSETS_3D_LONG": "graphs.affinity",
+    "RECIPES": "paper",
     "SEGMENTERS": "segment",
     "UserError": "errors",
+    "benchmark": "commands.benchmark",
     "complexity": "networks",
     "create_network": "networks",
-    "distill": "training",
-    "embedding_affinities": "affinity",
-    "evaluate": "metrics",
-    "instance_nodes": "instances",
-    "label_affinities": "affinity",
-    "load": "inference",
-    "train": "training",
+    "demo": "commands.demo",
+    "distill": "commands.distill",
+    "download": "commands.download",
+    "embedding_affinities": "graphs.affinity",
+    "evaluate": "commands.evaluate",
+    "info": "commands.info",
+    "instance_nodes": "graphs.instances",
+    "label_affinities": "graphs.affinity",
+    "load": "model.model",
+    "predict": "commands.predict",
+    "recipe": "commands.recipe",
+    "report": "commands.report",
+    "table": "commands.table",
+    "train": "commands.train",
+    "tune": "commands.tune",
     "weighted_sum": "losses",
 }
 

@@ -8,11 +8,12 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, Union, get_args, get_type_hints
 
 from cyclopts import App, CycloptsError, Parameter
@@ -38,46 +39,59 @@ app = App(
 )
 
 VERBS = {
-    "predict": ("segraft.prediction:predict", "Segment images with a trained model: files, folders, globs, data sets."),
-    "download": ("segraft.data.download:download", "Download a public data set, checked and unpacked for its reader."),
-    "tune": ("segraft.tuning:tune", "Choose the segmentation's settings on validation images and store them."),
-    "evaluate": ("segraft.evaluation:evaluate_files", "Score label images against the truth."),
-    "benchmark": ("segraft.benchmarking:show", "Measure parameters, multiply-adds, time and memory of a model."),
-    "info": ("segraft.benchmarking:describe", "Say what a model is and how it was trained."),
-    "report": ("segraft.experiments:report", "Compare runs on the same images, in a table and a page."),
-    "recipe": ("segraft.reproduction:recipe", "Repeat a published experiment, or list all of them."),
-    "table": ("segraft.reproduction:table", "Print a table of the paper: published beside measured scores."),
-    "demo": ("segraft.experiments:demo", "Tell the whole story on generated images: teacher, students, report."),
+    "train": "Train a teacher, or a student without one.",
+    "distill": "Train a student on labels and on a teacher.",
+    "predict": "Segment images with a trained model: files, folders, globs, data sets.",
+    "download": "Download a public data set, checked and unpacked for its reader.",
+    "tune": "Choose the segmentation's settings on validation images and store them.",
+    "evaluate": "Score label images against the truth.",
+    "benchmark": "Measure parameters, multiply-adds, time and memory of a model.",
+    "info": "Say what a model is and how it was trained.",
+    "report": "Compare runs on the same images, in a table and a page.",
+    "recipe": "Repeat a published experiment, or list all of them.",
+    "table": "Print a table of the paper: published beside measured scores.",
+    "demo": "Tell the whole story on generated images: teacher, students, report.",
 }
-"""The function behind each verb, imported when the verb is called: ``segraft --help`` does not wait for PyTorch."""
-for _name, (_, _help) in VERBS.items():
+"""The verbs; ``segraft.commands.NAME.NAME`` is imported when it is called: the help does not wait for PyTorch."""
+SETTINGS = {"train": (TrainSettings, {}), "distill": (DistillSettings, {"network": "student"})}
+"""Verbs whose options are all fields of a settings class, and what the command line calls some of them instead."""
+for _name, _help in VERBS.items():
     app.command(f"{__name__}:{_name}", name=_name, help=_help)
 
 
 def __getattr__(name: str) -> Verb:
-    """Import the function behind a verb, with its docstring's words on each parameter as help."""
+    """Import the function behind a verb, with its options: those of its settings, or its own parameters."""
     if name not in VERBS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, function = VERBS[name][0].partition(":")
-    verb = getattr(import_module(module), function)
+    options = _options_of_settings(*SETTINGS[name]) if name in SETTINGS else _options_of(name)
+    return _with_options(options)(lambda *args, **given: _function(name)(*args, **given))
+
+
+def _function(name: str) -> Verb:
+    """The function behind a verb."""
+    return getattr(import_module(f"segraft.commands.{name}"), name)
+
+
+def _options_of(name: str) -> list[inspect.Parameter]:
+    """The parameters of a verb's function, with its docstring's words on each as help."""
+    verb = _function(name)
     hints, words = get_type_hints(verb), inspect.getdoc(verb) or ""
     helps = {
         name: " ".join(text.replace("``", "").split())
         for names, text in re.findall(r"^(\w+(?:, \w+)*) : (.+(?:\n    .+)*)", words, re.MULTILINE)
         for name in names.split(", ")
     }
-    options = [
+    return [
         _option(item.name, item.kind, item.default, _typed(hints[item.name]), helps.get(item.name, ""))
         for item in inspect.signature(verb).parameters.values()
     ]
-    return _with_options(options)(lambda *args, **given: verb(*args, **given))
 
 
 def _typed(hint: Any) -> Any:
-    """A type as the help shows it: paths alone where Python users may give text, too."""
+    """A type as the help shows it: paths alone where Python users may give text or arrays, too."""
     parts = get_args(hint)
     if str in parts and Path in parts:
-        return Union[tuple(part for part in parts if part is not str)]  # noqa: UP007 made of a tuple
+        return Union[tuple(part for part in parts if part in (Path, NoneType))]  # noqa: UP007 made of a tuple
     return Sequence[Path] if hint == Sequence[str | Path] else hint
 
 
@@ -113,8 +127,8 @@ def _documented(kind: type) -> dict[str, str]:
     return documents
 
 
-def _settings(kind: type[TrainSettings], **renamed: str) -> Callable[[Verb], Verb]:
-    """Give a verb one option for every setting, by name; the data set may come first without its name."""
+def _options_of_settings(kind: type[TrainSettings], renamed: Mapping[str, str]) -> list[inspect.Parameter]:
+    """One option for every setting, by name; the data set may come first without its name."""
     documents, hints = _documented(kind) | HELP, get_type_hints(kind) | {"config": Path | None}
     defaults: dict[str, Any] = {"dataset": None, "config": None}
     defaults |= {item.name: None if item.default is MISSING else item.default for item in fields(kind)}
@@ -122,25 +136,7 @@ def _settings(kind: type[TrainSettings], **renamed: str) -> Callable[[Verb], Ver
     for name, default in defaults.items():
         place = inspect.Parameter.POSITIONAL_OR_KEYWORD if name == "dataset" else inspect.Parameter.KEYWORD_ONLY
         options.append(_option(renamed.get(name, name), place, default, hints[name], documents[name]))
-    return _with_options(options)
-
-
-@app.command
-@_settings(TrainSettings)
-def train(*args: Any, **given: Any) -> None:
-    """Train a teacher, or a student without one."""
-    from segraft.training import train
-
-    train(*args, **given)
-
-
-@app.command
-@_settings(DistillSettings, network="student")
-def distill(*args: Any, **given: Any) -> None:
-    """Train a student on labels and on a teacher."""
-    from segraft.training import distill
-
-    distill(*args, **given)
+    return options
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

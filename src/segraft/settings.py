@@ -10,8 +10,9 @@ from typing import Any, TypeVar, get_type_hints
 
 import yaml
 
+from segraft.coerce import typed
 from segraft.errors import UserError, choose
-from segraft.values import typed
+from segraft.metrics.scores import choosing
 
 SUPERVISED_WEIGHTS = {"affinity": 1.0, "foreground": 1.0}
 GRAPH_WEIGHTS = {
@@ -60,8 +61,6 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
 """Defaults that differ between networks for images and for volumes."""
 SCHEDULES = {"cosine": "cosine", "constant": "constant"}
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
-MONITORS = {"aji": "max", "pq": "max", "sbd": "max", "dice": "max", "voi": "min", "arand": "min"}
-"""Scores that can choose the best model, and which way is better."""
 LOWEST = {
     **dict.fromkeys(("steps", "batch", "dim", "width", "validate_every", "validation_images", "patience"), 1),
     **dict.fromkeys(("devices", "memory", "contrast"), 1),
@@ -177,7 +176,7 @@ class TrainSettings:
         choose("precision", self.precision, PRECISIONS)
         choose("device", self.device, DEVICES)
         if self.monitor is not None:
-            choose("score to monitor", self.monitor, MONITORS)
+            choosing(self.monitor)
         for name, weight in self.weights.items():
             choose("loss term", name, self.default_weights())
             if not 0 <= weight < math.inf:

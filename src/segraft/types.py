@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 Offsets = tuple[tuple[int, ...], ...]
 """Displacement vectors in pixels, one per affinity channel, in array order."""
-
-Embedding = Float[Tensor, "batch dim *space"]
-Affinities = Float[Tensor, "batch offsets *space"]
-Valid = Bool[Tensor, "batch offsets *space"]
-Foreground = Float[Tensor, "batch 1 *space"]
-Labels = Int[Tensor, "batch *space"]
 
 
 @runtime_checkable
@@ -34,14 +26,6 @@ class Stored(Protocol):
     def __getitem__(self, box: Any, /) -> Any: ...
 
     def __setitem__(self, box: Any, values: Any, /) -> None: ...
-
-
-class Output(NamedTuple):
-    """Of a network: ``embedding (B, D, *space)``, foreground logits ``(B, 1, *space)``, stages bottleneck first."""
-
-    embedding: Tensor
-    foreground: Tensor
-    stages: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from segraft import checkpoint
-from segraft.data.images import write_image
+from segraft.images.writing import write_image
+from segraft.model import checkpoint
 from segraft.networks import create_network
 from shared.commands import scene
 

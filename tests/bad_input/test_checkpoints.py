@@ -10,7 +10,7 @@ import safetensors.torch
 import tifffile
 import torch
 
-from segraft import checkpoint
+from segraft.model import checkpoint
 from shared.commands import Capture, Spoil, cut, files, refused, scene, train
 
 

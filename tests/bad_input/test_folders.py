@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segraft.data.images import write_image
+from segraft.images.writing import write_image
 from shared.commands import Capture, Spoil, files, refused, scene, train
 
 

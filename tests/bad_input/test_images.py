@@ -10,7 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segraft.data.images import read_labels, write_image
+from segraft.images.reading import read_labels
+from segraft.images.writing import write_image
 from shared.commands import Capture, Spoil, call, cut, files, palette, partial, refused, scene, train, truncated
 
 

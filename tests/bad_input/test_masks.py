@@ -9,8 +9,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segraft.data.images import read_labels
-from segraft.inference import Model
+from segraft.images.reading import read_labels
+from segraft.model.model import Model
 from shared.commands import Capture, Spoil, call, files, palette, partial, refused, scene, train, truncated
 
 

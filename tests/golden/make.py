@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from segraft.affinity import OFFSETS_2D, OFFSETS_3D, embedding_affinities
+from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D, embedding_affinities
+from segraft.graphs.memory_bank import MemoryBank
 from segraft.losses import AttentionTransfer, GraphRelationLoss, KnowledgeReview, SimilarityPreserving, supervised
 from segraft.losses.stages import pooled
-from segraft.memory import MemoryBank
-from segraft.types import Output
+from segraft.tensors import Output
 
 FILE = Path(__file__).with_name("losses.safetensors")
 SPACES = {"2d": (9, 11), "3d": (3, 5, 6)}

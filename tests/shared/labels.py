@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from segraft.metrics import evaluate
+from segraft.metrics.scoring import evaluate
 
 
 def same_partition(labels: np.ndarray, truth: np.ndarray) -> bool:

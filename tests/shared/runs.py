@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from segraft.training import distill, train
+from segraft.commands.distill import distill
+from segraft.commands.train import train
 from segraft.types import Sample
 
 PROJECT = Path(__file__).parents[2]

@@ -39,7 +39,8 @@ def _without_reports(without_reports: None) -> None:
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A teacher and a student that were never stopped, for all to read and none to change."""
-    from segraft.training import distill, train
+    from segraft.commands.distill import distill
+    from segraft.commands.train import train
     from shared.runs import SMALL
 
     root = tmp_path_factory.mktemp("runs")

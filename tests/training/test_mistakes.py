@@ -13,8 +13,9 @@ import torch
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from segraft.cli import main
+from segraft.commands.distill import distill
+from segraft.commands.train import train
 from segraft.errors import UserError
-from segraft.training import distill, train
 from shared.runs import PROJECT, SMALL, assert_same_run, checkpoint, recorded
 
 

@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 import segraft
+from segraft.commands.distill import distill
+from segraft.commands.train import train
 from segraft.errors import UserError
-from segraft.keeper import Stopped
-from segraft.learner import Learner
-from segraft.training import distill, train
+from segraft.training.callbacks import Stopped
+from segraft.training.module import Learner
 from shared.runs import FILES, PROJECT, SMALL, assert_same_run, checkpoint, history, recorded, verb
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

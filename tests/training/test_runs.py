@@ -11,12 +11,14 @@ import yaml
 from safetensors.torch import load_file
 
 import segraft
-from segraft import training
+from segraft.commands.distill import distill
+from segraft.commands.train import train
 from segraft.errors import UserError
-from segraft.keeper import Keeper
-from segraft.learner import Learner
-from segraft.settings import MONITORS
-from segraft.training import Progress, distill, train
+from segraft.metrics.scores import SCORES
+from segraft.training import run as training
+from segraft.training.callbacks import Keeper
+from segraft.training.module import Learner
+from segraft.training.run import Progress
 from shared.runs import FILES, SMALL, assert_same_run, checkpoint, history, recorded
 
 
@@ -76,7 +78,7 @@ def test_the_best_model_is_the_one_kept(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Learner, "validate", watched)
     train("grey", out=tmp_path / "run", **SMALL | {"monitor": monitor, "steps": 3, "validate_every": 1})
     scores = {line["step"]: line["val"][monitor] for line in history(tmp_path / "run") if "val" in line}
-    best = max(scores, key=scores.get) if MONITORS[monitor] == "max" else min(scores, key=scores.get)
+    best = max(scores, key=lambda step: SCORES[monitor].rank(scores[step]))
     kept = load_file(tmp_path / "run" / "model.safetensors")
     assert best == {"pq": 2, "voi": 1}[monitor]
     assert all(torch.equal(kept[name], tensor) for name, tensor in weights[best].items())
@@ -118,6 +120,6 @@ def test_a_run_survives_its_report(
     def fails(out: Path) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("segraft.reporting.write_run_report", fails)
+    monkeypatch.setattr("segraft.reporting.page.write_run_report", fails)
     training._report(tmp_path)
     assert capsys.readouterr().err == f"the report of {tmp_path} could not be drawn: no space left\n"

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 import segraft
-from segraft.training import distill, train
+from segraft.commands.distill import distill
+from segraft.commands.train import train
 from shared.runs import PROJECT, SETS, SMALL, assert_same, assert_same_run, history, recorded
 
 
@@ -79,8 +80,8 @@ def test_two_processes_share_the_bank(runs: dict[str, Path], tmp_path: Path) -> 
             f"""
             from pathlib import Path
             import torch
-            from segraft.learner import Learner
-            from segraft.training import distill
+            from segraft.training.module import Learner
+            from segraft.commands.distill import distill
 
             def keep(self, outputs, batch, index):
                 state = (self.distiller.memory.state_dict(), batch[0])

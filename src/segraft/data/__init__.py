@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from segraft.coerce import typed
 from segraft.data.ac34 import ac34 as _ac34
 from segraft.data.bbbc010 import bbbc010 as _bbbc010
 from segraft.data.bbbc039 import bbbc039 as _bbbc039
@@ -19,7 +20,6 @@ from segraft.data.folder import folder as _folder
 from segraft.data.neurites import neurites as _neurites
 from segraft.data.synthetic import synthetic as _synthetic
 from segraft.errors import UserError, choose
-from segraft.values import typed
 
 DATASETS: dict[str, Callable[..., Sequence]] = {
     "ac34": _ac34,

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from segraft.data.samples import LazySamples, existing_folder
-from segraft.data.sections import read_sections, stack_shape
 from segraft.errors import UserError, choose
+from segraft.images.sections import read_sections, stack_shape
 from segraft.types import Sample
 
 ENDINGS = (".h5", ".hdf5", ".hdf", ".tif", ".tiff")

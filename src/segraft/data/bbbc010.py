@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import distance_transform_edt, find_objects
 
-from segraft.data.images import natural, read_image
 from segraft.data.samples import LazySamples, drawn_split, existing_folder
 from segraft.errors import UserError, choose
-from segraft.labels import UNKNOWN
+from segraft.files import natural
+from segraft.images.reading import read_image
+from segraft.labels.check import UNKNOWN
 from segraft.types import Sample
 
 IMAGES = ("BBBC010_v2_images", "BBBC010_v1_images")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segraft.data.images import read_image
 from segraft.data.samples import SPLITS, LazySamples, existing_folder
 from segraft.errors import UserError, choose
+from segraft.images.reading import read_image
 from segraft.types import Sample
 
 

@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from segraft.data.formats import CONTAINERS, h5_keys
-from segraft.data.images import unreadable
 from segraft.data.samples import LazySamples
-from segraft.data.sections import read_sections, stack_shape
-from segraft.data.voxel_size import read_voxel_size
 from segraft.errors import UserError, choose
+from segraft.images.formats import CONTAINERS, h5_keys
+from segraft.images.reading import unreadable
+from segraft.images.sections import read_sections, stack_shape
+from segraft.images.voxel_size import read_voxel_size
 from segraft.types import Sample
 
 RAW, NEURONS = "volumes/raw", "volumes/labels/neuron_ids"

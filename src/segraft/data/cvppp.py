@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segraft.data.images import read_image, read_labels, to_channels_first
 from segraft.data.samples import LazySamples, drawn_split, existing_folder
 from segraft.errors import UserError
+from segraft.images.channels import to_channels_first
+from segraft.images.reading import read_image, read_labels
 from segraft.types import Sample
 
 PLANT = re.compile(r"(plant\d+)_rgb\.png$", re.IGNORECASE)

@@ -15,10 +15,8 @@ from zipfile import ZipFile
 
 from rich.console import Console
 
-from segraft.data import open_dataset
-from segraft.data.images import replacing, unwritable
-from segraft.data.samples import SPLITS
-from segraft.errors import UserError, choose
+from segraft.errors import UserError
+from segraft.files import replacing
 
 TIMEOUT = 60
 """Seconds without a byte after which a server is given up."""
@@ -130,37 +128,7 @@ BY_HAND = {
 """What cannot be downloaded, and what to do instead."""
 
 
-def download(name: str, *, root: str | Path) -> str:
-    """Download a public data set, check it and unpack it for its reader; what is there is left alone.
-
-    Returns a line that says where it is. An interrupted download goes on where it stopped.
-
-    Parameters
-    ----------
-    name : data set: bbbc010, bbbc039 or cremi
-    root : folder to put it in; made if need be
-
-    Raises
-    ------
-    UserError : a data set that cannot be downloaded, no connection, a wrong file, no space
-    """
-    root = Path(root)
-    known: dict[str, Any] = {**SOURCES, **BY_HAND}
-    source = choose("data set to download", name, dict(sorted(known.items())))
-    if isinstance(source, str):
-        raise UserError(f"{name} cannot be downloaded by a program: {source} into {root}")
-    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{name}: {source.page}; {source.terms}")
-    with unwritable(root):
-        root.mkdir(parents=True, exist_ok=True)
-        for archive in source.archives:
-            _provide(archive, root, console)
-    for split in SPLITS:
-        open_dataset(name, root, split)
-    return f"{name} is in {root}; use it with --dataset {name} --root {root}"
-
-
-def _provide(archive: Archive, root: Path, console: Console) -> None:
+def provide(archive: Archive, root: Path, console: Console) -> None:
     """Bring what an archive holds to its place, unless it is there."""
     if archive.folder is None:
         fetch(archive, root, console)

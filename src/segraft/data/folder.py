@@ -9,19 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from segraft.data.formats import CONTAINERS, READERS
-from segraft.data.images import (
-    is_image,
-    natural,
-    own_label_key,
-    read_image,
-    read_labels,
-    spatial_axes,
-    to_channels_first,
-)
 from segraft.data.samples import SPLITS, LazySamples, existing_folder, shuffled
-from segraft.data.voxel_size import read_voxel_size
 from segraft.errors import UserError, choose
+from segraft.files import natural
+from segraft.images.channels import spatial_axes, to_channels_first
+from segraft.images.formats import CONTAINERS, READERS
+from segraft.images.reading import is_image, own_label_key, read_image, read_labels
+from segraft.images.voxel_size import read_voxel_size
 from segraft.types import Sample
 
 LABEL_FOLDERS = ("masks", "labels")

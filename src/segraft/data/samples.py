@@ -8,8 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, overload
 
-from segraft.data.images import natural
 from segraft.errors import UserError, choose
+from segraft.files import natural
 from segraft.types import Sample
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from segraft.affinity import unit_affinities
-from segraft.embedding import exact, unit
-from segraft.instances import batch_nodes
+from segraft.graphs.affinity import unit_affinities
+from segraft.graphs.embedding import exact, unit
+from segraft.graphs.instances import batch_nodes
 from segraft.losses.graph_relation import check, intra_affinity, intra_edge, intra_node
-from segraft.types import Affinities, Labels, Offsets, Output
+from segraft.tensors import Affinities, Labels, Output
+from segraft.types import Offsets
 
 
 class BISKD(nn.Module):

@@ -16,12 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segraft.affinity import pairs, unit_affinities
-from segraft.embedding import exact, gram, unit
 from segraft.errors import UserError
-from segraft.instances import batch_nodes
-from segraft.memory import INSTANCES, PIXELS, MemoryBank, image_grams, mean_gram
-from segraft.types import Affinities, Embedding, Labels, Offsets, Output
+from segraft.graphs.affinity import pairs, unit_affinities
+from segraft.graphs.embedding import exact, gram, unit
+from segraft.graphs.instances import batch_nodes
+from segraft.graphs.memory_bank import INSTANCES, PIXELS, MemoryBank, image_grams, mean_gram
+from segraft.tensors import Affinities, Embedding, Labels, Output
+from segraft.types import Offsets
 
 
 def _mean_over_images(values: Tensor, counted: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segraft.embedding import exact
 from segraft.errors import UserError
+from segraft.graphs.embedding import exact
 from segraft.losses.stages import aligned, pooled, stage_channels, stage_pairs
-from segraft.types import Affinities, Labels, Offsets, Output
+from segraft.tensors import Affinities, Labels, Output
+from segraft.types import Offsets
 
 CONVOLUTIONS: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
 NORMS: dict[int, Any] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segraft.embedding import gram, unit
+from segraft.graphs.embedding import gram, unit
 from segraft.losses.stages import stage_pairs
-from segraft.types import Affinities, Labels, Offsets, Output
+from segraft.tensors import Affinities, Labels, Output
+from segraft.types import Offsets
 
 
 def similarities(features: Tensor) -> Tensor:

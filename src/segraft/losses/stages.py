@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segraft.embedding import exact
 from segraft.errors import UserError
-from segraft.types import Output
+from segraft.graphs.embedding import exact
+from segraft.tensors import Output
 
 POOLS: dict[int, Any] = {2: functional.adaptive_avg_pool2d, 3: functional.adaptive_avg_pool3d}
 

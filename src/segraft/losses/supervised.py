@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from segraft.affinity import label_affinities
-from segraft.embedding import exact
-from segraft.types import Affinities, Foreground, Labels, Offsets
+from segraft.graphs.affinity import label_affinities
+from segraft.graphs.embedding import exact
+from segraft.tensors import Affinities, Foreground, Labels
+from segraft.types import Offsets
 
 FRACTION = (0.05, 0.99)
 """Bounds of the positive fraction from which the class weights are made."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from segraft.labels import Contingency
+from segraft.labels.contingency import Contingency
 
 MATCH = 0.5
 """An object is found where the IoU is above this; then no object can be matched twice."""

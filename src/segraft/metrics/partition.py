@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from segraft.labels import Contingency
+from segraft.labels.contingency import Contingency
 
 
 def partition_scores(table: Contingency) -> dict[str, float]:

@@ -12,10 +12,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from segraft.errors import UserError, choose
+from segraft.networks.contract import Network
 from segraft.networks.mala import MALA
 from segraft.networks.mobilenet import MobileNet
 from segraft.networks.nested_unet import NestedUNet
-from segraft.networks.network import Network
 from segraft.networks.resunet import ResUNet
 
 PYRAMID = (1, 2, 4, 8, 16)

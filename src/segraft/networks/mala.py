@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segraft.networks.network import Network, centre, foreground_head, initialise
-from segraft.types import Output
+from segraft.networks.contract import Network, centre, foreground_head, initialise
+from segraft.tensors import Output
 
 SLOPE = 0.005
 """Of the leaky ReLU."""

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segraft.errors import UserError
-from segraft.networks.network import Padded, initialise
-from segraft.types import Output
+from segraft.networks.contract import Padded, initialise
+from segraft.tensors import Output
 
 FIRST_STRIDE = 2
 BLOCKS = ((1, 1, 1), (6, 2, 1), (6, 3, 2), (6, 4, 1), (6, 3, 1), (6, 3, 2), (6, 1, 1))

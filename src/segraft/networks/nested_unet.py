@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segraft.networks.network import Padded, foreground_head, initialise
-from segraft.types import Output
+from segraft.networks.contract import Padded, foreground_head, initialise
+from segraft.tensors import Output
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:

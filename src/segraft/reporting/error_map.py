@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segraft.labels import UNKNOWN, contingency
+from segraft.labels.check import UNKNOWN
+from segraft.labels.contingency import contingency
 
 BACKGROUND, CORRECT, OUTLINE, SPLIT, MERGED, MISSED, FALSE, UNKNOWN_TRUTH = range(8)
 """Classes of pixels. ``OUTLINE``: foreground in one of the two images only, without any of the errors that follow."""

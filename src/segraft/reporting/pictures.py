@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from segraft.data.normalise import Normalisation
-from segraft.inference import Model
-from segraft.labels import contingency
-from segraft.metrics import evaluate
+from segraft.images.normalisation import Normalisation
+from segraft.labels.contingency import contingency
+from segraft.metrics.scoring import evaluate
+from segraft.model.model import Model
 from segraft.reporting.error_map import ErrorMap, error_map
 from segraft.reporting.projection import Projection, fit_projection
 from segraft.types import Sample

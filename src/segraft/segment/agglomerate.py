@@ -11,11 +11,11 @@ from functools import partial
 import numpy as np
 
 from segraft.errors import UserError, choose
-from segraft.labels import consecutive
+from segraft.labels.relabel import consecutive
 from segraft.segment.arguments import check, check_fraction, check_nearest, clipped
-from segraft.segment.fragments import watershed_fragments
-from segraft.segment.mutex import absorb_small
+from segraft.segment.fragments import absorb_small
 from segraft.segment.regions import region_graph
+from segraft.segment.watershed import watershed_fragments
 from segraft.types import Offsets, Stored
 
 QUANTILES = (*range(10, 90, 5), 90, 95)

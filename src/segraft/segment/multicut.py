@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from segraft.labels import consecutive
+from segraft.labels.relabel import consecutive
 from segraft.segment.arguments import check, check_fraction, check_long, check_nearest, clipped
-from segraft.segment.fragments import watershed_fragments
-from segraft.segment.mutex import absorb_small
+from segraft.segment.fragments import absorb_small
 from segraft.segment.regions import RegionGraph, region_graph
+from segraft.segment.watershed import watershed_fragments
 from segraft.types import Offsets, Stored
 
 CERTAIN = 1e-3

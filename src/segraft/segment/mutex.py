@@ -8,8 +8,9 @@ import numpy as np
 from scipy import ndimage
 
 from segraft.errors import UserError
-from segraft.labels import consecutive, remove_small
+from segraft.labels.relabel import consecutive
 from segraft.segment.arguments import check, check_long, check_nearest, clipped
+from segraft.segment.fragments import absorb_small
 from segraft.types import Offsets, Stored
 
 STRIDES = {2: (5, 5), 3: (1, 5, 5)}
@@ -83,20 +84,6 @@ def _partition(
     weights = _weights(affinities)
     labels = segmentation.mutex_watershed(weights, offsets, inside.ndim, strides=strides, mask=inside)
     return consecutive(absorb_small(labels, minimum_size, weights[: inside.ndim]) if minimum_size > 1 else labels)
-
-
-def absorb_small(labels: np.ndarray, minimum: int, attraction: np.ndarray) -> np.ndarray:
-    """Give the pixels of instances below ``minimum`` pixels to the larger ones, strongest ``attraction`` first.
-
-    Edge pixels whose affinities disagree fall out of their object as fragments: removing those would leave holes.
-    Fragments that reach no larger instance become background. ``attraction`` is ``(ndim, *space)``.
-    """
-    from bioimage_cpp import segmentation
-
-    large = remove_small(labels, minimum)
-    if np.array_equal(large, labels):
-        return labels
-    return segmentation.watershed(1 - attraction.mean(0), large, mask=labels > 0)
 
 
 def _weights(affinities: np.ndarray) -> np.ndarray:

@@ -1,0 +1,42 @@
+"""Say what a model is, how it was trained and how it segments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from segraft.model import checkpoint
+from segraft.model.model import load
+from segraft.networks import EXTENTS, complexity
+
+
+def info(path: str | Path) -> str:
+    """Say what a model is, how it was trained and how it segments, as lines of text.
+
+    Parameters
+    ----------
+    path : run folder or model file
+
+    Raises ``UserError`` when there is no model.
+    """
+    model, file = load(path, device="cpu"), checkpoint.locate(path)
+    extent = EXTENTS[model.network.ndim]
+    parameters, macs = complexity(model.network, (1, model.network.in_channels, *model.network.input_size(extent)))
+    lines = {
+        "file": f"{file} ({file.stat().st_size / 1e6:.2f} MB)",
+        "parameters": f"{parameters:,}",
+        "multiply-adds": f"{macs / 1e9:.3g} G for {' × '.join(map(str, extent))} pixels",
+    }
+    for section, values in model.config.items():
+        lines[section.replace("_", " ")] = _told(values)
+    width = max(map(len, lines))
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in lines.items())
+
+
+def _told(value: Any) -> str:
+    """A part of a configuration as text."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_told(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return "(" + ", ".join(map(_told, value)) + ")"
+    return "–" if value is None else str(value)

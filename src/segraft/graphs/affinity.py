@@ -1,0 +1,101 @@
+"""The affinity graph: how much two pixels at a fixed displacement belong together (Liu et al., section III-B)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segraft.errors import choose
+from segraft.graphs.embedding import unit
+from segraft.tensors import Affinities, Embedding, Labels, Valid
+from segraft.types import Offsets
+
+OFFSETS_2D: Offsets = tuple(offset for k in (1, 3, 5, 9, 27) for offset in ((-k, 0), (0, -k)))
+OFFSETS_3D: Offsets = ((-1, 0, 0), (0, -1, 0), (0, 0, -1))
+OFFSETS_3D_LONG: Offsets = (
+    *OFFSETS_3D,
+    *((-2, 0, 0), (0, -3, 0), (0, 0, -3), (-3, 0, 0), (0, -9, 0), (0, 0, -9)),
+    *((-4, 0, 0), (0, -27, 0), (0, 0, -27)),
+)
+OFFSETS = {"2d": OFFSETS_2D, "3d": OFFSETS_3D, "3d-long": OFFSETS_3D_LONG}
+"""Sets of offsets by name: five distances per axis in images; the nearest, or four distances per axis, in volumes."""
+BACKGROUNDS = {"object": 1, "separate": 0}
+"""Label affinity of two background ends: one large object (2-D), or never together (membranes in EM)."""
+
+
+def ends(offset: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Slices of all pixels p and of their partners p + offset, both inside the image."""
+    here = tuple(slice(max(0, -k), min(0, -k) or None) for k in offset)
+    there = tuple(slice(max(0, k), min(0, k) or None) for k in offset)
+    return here, there
+
+
+def pairs(space: tuple[int, ...], offsets: Offsets) -> int:
+    """Count the pairs of pixels that all offsets together connect inside an image of this shape."""
+    return sum(math.prod(max(0, size - abs(k)) for size, k in zip(space, offset, strict=True)) for offset in offsets)
+
+
+class _UnitAffinities(torch.autograd.Function):
+    """Dot products of unit vectors with their displaced partners.
+
+    Accumulates channel by channel in place: the plain product over all channels is ten times slower in
+    either direction, because it moves every displaced copy of the embedding through memory.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, offsets: Offsets) -> Tensor:
+        vectors = vectors.contiguous()  # one plane per channel; a channels-last network hands over pixels
+        ctx.save_for_backward(vectors)
+        ctx.offsets = offsets
+        affinities = vectors.new_zeros(vectors.shape[0], len(offsets), *vectors.shape[2:])
+        for n, offset in enumerate(offsets):
+            here, there = ends(offset)
+            target = affinities[:, n][:, *here]
+            for channel in vectors.unbind(1):
+                target.addcmul_(channel[:, *here], channel[:, *there])
+        return affinities
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (vectors,) = ctx.saved_tensors
+        result = torch.zeros_like(vectors)
+        for channel, into in zip(vectors.unbind(1), result.unbind(1), strict=True):
+            for n, offset in enumerate(ctx.offsets):
+                here, there = ends(offset)
+                slope = gradient[:, n][:, *here]
+                into[:, *here].addcmul_(slope, channel[:, *there])
+                into[:, *there].addcmul_(slope, channel[:, *here])
+        return result, None
+
+
+def unit_affinities(vectors: Tensor, offsets: Offsets) -> Affinities:
+    """Affinities ``(B, N, *space)`` of vectors that already have length 1; 0 where a partner lies outside."""
+    return _UnitAffinities.apply(vectors, offsets)
+
+
+def embedding_affinities(embedding: Embedding, offsets: Offsets) -> Affinities:
+    """Affinity ``a[n, p] = cos(e[p], e[p + offset n])`` (B, N, *space), in [-1, 1]; 0 where a partner lies outside."""
+    return unit_affinities(unit(embedding), offsets)
+
+
+def label_affinities(labels: Labels, offsets: Offsets, background: str = "object") -> tuple[Affinities, Valid]:
+    """Target affinities and where they are defined, both ``(B, N, *space)``.
+
+    1 where both ends carry the same label, else 0; valid where both ends lie inside the image and are known
+    (label −1 is unknown). ``background`` says what two background ends are: one ``"object"`` or ``"separate"``.
+    """
+    alike = bool(choose("background", background, BACKGROUNDS))
+    shape = (labels.shape[0], len(offsets), *labels.shape[1:])
+    same = torch.zeros(shape, dtype=torch.bool, device=labels.device)
+    valid = torch.zeros_like(same)
+    known, joinable = labels >= 0, labels >= (0 if alike else 1)
+    for n, offset in enumerate(offsets):
+        here, there = ends(offset)
+        p, q = labels[:, *here], labels[:, *there]
+        valid[:, n][:, *here] = known[:, *here] & known[:, *there]
+        same[:, n][:, *here] = (p == q) & joinable[:, *here]
+    return same.float(), valid

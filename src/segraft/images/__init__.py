@@ -1,0 +1,1 @@
+"""Pixels on disk and in memory: formats, windows, voxel size, normalisation."""

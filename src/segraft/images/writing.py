@@ -1,0 +1,33 @@
+"""Writing images: tif, png, h5 and zarr, complete or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from segraft.errors import UserError
+from segraft.files import replacing, unwritable
+from segraft.images.formats import WRITERS, write_into_zarr
+from segraft.images.reading import split_key
+
+
+def write_image(path: str | Path, array: np.ndarray, key: str | None = None) -> None:
+    """Write an array by suffix: tif (deflate), png (integers to 65 535), ``file.h5:key`` or ``dir.zarr:key``.
+
+    Missing folders are made. The file appears only when it is complete. ``key`` is the name inside h5 and zarr
+    where the path has none: by default "labels" for integers, else "data"; the file's other arrays stay.
+    Raises ``UserError`` for an unknown format, values that it cannot hold, a full disk or a read-only folder.
+    """
+    file, own = split_key(path)
+    key = own or key or ("labels" if np.issubdtype(array.dtype, np.integer) else "data")
+    array = array.astype(np.uint8) if array.dtype == bool else array
+    write = WRITERS.get(file.suffix.lower())
+    if write is None:
+        raise UserError(f"{file}: images cannot be written as {file.suffix!r}; wanted one of {', '.join(WRITERS)}")
+    with unwritable(file):
+        if file.suffix.lower() == ".zarr" and file.exists():
+            write_into_zarr(array, file, key)
+            return
+        with replacing(file) as temporary:
+            write(temporary, array, file, key)

@@ -1,0 +1,80 @@
+"""How two label images overlap: the sparse table that all scores are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from segraft.errors import UserError
+from segraft.labels.check import UNKNOWN, check_labels
+from segraft.labels.relabel import id_table
+
+
+@dataclass(frozen=True)
+class Contingency:
+    """How two label images overlap: all arrays ``(pairs,)``, one entry per pair of segments that share a pixel.
+
+    Background (0) is a segment like the others. Sizes repeat a segment's size in each of its pairs, so that most
+    scores are one sum over pairs: for example ``Σ counts · truth_sizes`` is the sum of squared true sizes.
+    """
+
+    predicted_ids: np.ndarray
+    truth_ids: np.ndarray
+    counts: np.ndarray
+    """Pixels shared by the two segments of the pair; float64, exact up to 2⁵³."""
+    predicted_sizes: np.ndarray
+    """Pixels of the pair's predicted segment, where the truth is known."""
+    truth_sizes: np.ndarray
+    """Pixels of the pair's true segment."""
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels counted."""
+        return int(self.counts.sum())
+
+    def where(self, chosen: np.ndarray) -> Contingency:
+        """Return the table of the pixels of some pairs only, ``chosen`` boolean ``(pairs,)``; sizes shrink."""
+        return _with_sizes(self.predicted_ids[chosen], self.truth_ids[chosen], self.counts[chosen])
+
+
+def contingency(predicted: np.ndarray, truth: np.ndarray) -> Contingency:
+    """Count the overlaps of two label images of the same shape, in the order of true, then predicted ids.
+
+    Pixels whose truth is unknown (−1) are left out; a predicted −1 is no object, like 0. Counts runs of equal
+    pairs along the last axis in place of pixels. Raises ``UserError`` when shapes differ, or as ``check_labels``.
+    """
+    predicted, truth = check_labels(predicted, "predicted labels"), check_labels(truth, "true labels")
+    if predicted.shape != truth.shape:
+        raise UserError(
+            f"predicted labels came with shape {predicted.shape}, true labels with {truth.shape}; "
+            "wanted the same shape; check that both belong to the same image"
+        )
+    seen, real, lengths = _runs(predicted.ravel(), truth.ravel())
+    if np.issubdtype(truth.dtype, np.signedinteger):
+        known = real != UNKNOWN
+        seen, real, lengths = seen[known], real[known], lengths[known]
+    if np.issubdtype(predicted.dtype, np.signedinteger):
+        seen = np.maximum(seen, 0)
+    seen_ids, seen_rows, _ = id_table(seen)
+    real_ids, real_rows, _ = id_table(real)
+    pairs, rows, _ = id_table(real_rows * len(seen_ids) + seen_rows)
+    counts = np.bincount(rows, weights=lengths, minlength=len(pairs))
+    real_rows, seen_rows = np.divmod(pairs, max(1, len(seen_ids)))
+    return _with_sizes(seen_ids[seen_rows], real_ids[real_rows], counts)
+
+
+def _runs(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return both labels of every run of equal pixels in two flat label images, and the runs' lengths."""
+    changes = (predicted[1:] != predicted[:-1]) | (truth[1:] != truth[:-1])
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    return predicted[starts], truth[starts], np.diff(starts, append=len(truth))
+
+
+def _with_sizes(predicted_ids: np.ndarray, truth_ids: np.ndarray, counts: np.ndarray) -> Contingency:
+    """Complete a table of distinct pairs with the sizes of their segments."""
+    sizes = []
+    for ids in (predicted_ids, truth_ids):
+        present, rows = np.unique(ids, return_inverse=True)
+        sizes.append(np.bincount(rows, weights=counts, minlength=len(present))[rows])
+    return Contingency(predicted_ids, truth_ids, counts, *sizes)

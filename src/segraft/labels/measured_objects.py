@@ -1,0 +1,58 @@
+"""What a label image holds, object by object: a table of measurements, outlines, and a picture to look at."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from segraft.files import write_text
+
+AXES = "zyx"
+
+
+def columns(ndim: int, channels: int = 0) -> list[str]:
+    """Names of the columns of ``measure`` for labels of ``ndim`` axes and an image of so many channels."""
+    axes = AXES[-ndim:]
+    means = ["mean_intensity"] if channels == 1 else [f"mean_intensity_{channel}" for channel in range(channels)]
+    boxes = [f"{end}_{axis}" for end in ("min", "max") for axis in axes]
+    return ["id", "area", *(f"centroid_{axis}" for axis in axes), *boxes, *means]
+
+
+def measure(labels: np.ndarray, image: np.ndarray | None = None) -> list[dict[str, int | float]]:
+    """Measure each object of labels ``(*space)``: one row per id, ascending, with the keys ``columns``.
+
+    Area (in 3-D volume) and coordinates are in pixels; a centroid is the mean of pixel indices, a bounding box begins
+    at ``min`` and ends before ``max``. With an image ``(C, *space)`` the mean intensity of each channel follows.
+    """
+    rows = []
+    names = columns(labels.ndim, 0 if image is None else len(image))
+    for number, box in boxes(labels):
+        mask = labels[box] == number
+        start = [side.start for side in box]
+        centre = [float(axis.mean()) + begin for axis, begin in zip(np.nonzero(mask), start, strict=True)]
+        means = [] if image is None else [float(channel[box][mask].mean(dtype=np.float64)) for channel in image]
+        values = [number, int(mask.sum()), *centre, *start, *(side.stop for side in box), *means]
+        rows.append(dict(zip(names, values, strict=True)))
+    return rows
+
+
+def write_table(path: str | Path, labels: np.ndarray, image: np.ndarray | None = None) -> None:
+    """Write ``measure`` as CSV, complete or not at all; labels without objects give the header alone."""
+    text = io.StringIO(newline="")
+    names = columns(labels.ndim, 0 if image is None else len(image))
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(measure(labels, image))
+    write_text(path, text.getvalue())
+
+
+def boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, ...]]]:
+    """Id and bounding box of each object, ids ascending; large ids cost no memory."""
+    ids, rows = np.unique(labels, return_inverse=True)
+    numbers = (np.cumsum(ids > 0) * (ids > 0))[rows].reshape(labels.shape)
+    yield from zip(ids[ids > 0].tolist(), ndimage.find_objects(numbers), strict=True)

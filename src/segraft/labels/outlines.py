@@ -1,0 +1,105 @@
+"""Outlines of objects as GeoJSON, as QuPath imports them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from segraft.errors import UserError
+from segraft.files import write_text
+from segraft.labels.measured_objects import boxes
+
+Ring = list[list[int]]
+
+
+def outlines(labels: np.ndarray) -> dict[str, Any]:
+    """Outline each object of labels ``(y, x)`` as a GeoJSON FeatureCollection, as QuPath imports it.
+
+    Polygons follow the edges of pixels, so that they enclose exactly the object: pixel (0, 0) is the square from (0, 0)
+    to (1, 1), coordinates are (x, y), rings are closed, holes are inner rings. An object in several parts (pixels that
+    meet at a corner only are such) is a MultiPolygon. The name of each feature is the object's id.
+    """
+    if labels.ndim != 2:
+        raise UserError(f"labels came with shape {labels.shape}; outlines are drawn of 2-D labels; leave them away")
+    features = []
+    for number, box in boxes(labels):
+        parts, count = ndimage.label(labels[box] == number)  # connected by edges
+        polygons = [_polygon(parts == part, (box[0].start, box[1].start)) for part in range(1, count + 1)]
+        kind, shape = ("Polygon", polygons[0]) if count == 1 else ("MultiPolygon", polygons)
+        features.append(
+            {
+                "type": "Feature",
+                "geometry": {"type": kind, "coordinates": shape},
+                "properties": {"objectType": "detection", "name": str(number)},
+            }
+        )
+    return {"type": "FeatureCollection", "features": features}
+
+
+def write_outlines(path: str | Path, labels: np.ndarray) -> None:
+    """Write ``outlines`` as a GeoJSON file, complete or not at all."""
+    write_text(path, json.dumps(outlines(labels), separators=(",", ":")))
+
+
+def _polygon(mask: np.ndarray, origin: tuple[int, int]) -> list[Ring]:
+    """Rings of an object connected by edges, ``mask (y, x)``: the outer one first, then its holes."""
+    rings = [ring + np.array(origin) for ring in _rings(mask)]
+    rings.sort(key=_area, reverse=True)
+    return [[[int(x), int(y)] for y, x in _corners(ring)] for ring in rings]
+
+
+def _rings(mask: np.ndarray) -> Iterator[np.ndarray]:
+    """Closed rings ``(points, 2)`` of (y, x) along the edges of a mask, object on the right; none meets itself."""
+    following: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for start, end in _edges(mask):
+        following.setdefault(start, []).append(end)
+    while following:
+        path = [next(iter(following))]
+        position = {path[0]: 0}
+        while path[-1] in following:
+            choices = following[path[-1]]
+            point = choices.pop()
+            if not choices:
+                del following[path[-1]]
+            path.append(point)
+            if point in position:  # a loop is closed: cut it off, so that rings touch at corners but never cross
+                begin = position[point]
+                yield np.array(path[begin:])
+                for passed in path[begin + 1 : -1]:
+                    del position[passed]
+                del path[begin + 1 :]
+            else:
+                position[point] = len(path) - 1
+
+
+def _edges(mask: np.ndarray) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Directed edges, from (y, x) to (y, x), between the pixels of a mask and what lies outside it."""
+    padded = np.pad(mask, 1)
+    inside = padded[1:-1, 1:-1]
+    sides = (
+        (padded[:-2, 1:-1], (0, 0), (0, 1)),  # top, to the right
+        (padded[1:-1, 2:], (0, 1), (1, 1)),
+        (padded[2:, 1:-1], (1, 1), (1, 0)),
+        (padded[1:-1, :-2], (1, 0), (0, 0)),
+    )
+    for neighbour, start, end in sides:
+        pixels = np.argwhere(inside & ~neighbour)
+        yield from zip(map(tuple, (pixels + start).tolist()), map(tuple, (pixels + end).tolist()), strict=True)
+
+
+def _area(ring: np.ndarray) -> float:
+    """Signed area inside a closed ring (shoelace formula): positive for an outer ring, negative for a hole."""
+    (y, x), (next_y, next_x) = ring[:-1].T, ring[1:].T
+    return float((x * next_y - next_x * y).sum() / 2)
+
+
+def _corners(ring: np.ndarray) -> np.ndarray:
+    """Keep the points of a closed ring where it turns; it stays closed."""
+    steps = np.diff(ring, axis=0)
+    corners = ring[:-1][(steps != np.roll(steps, 1, axis=0)).any(1)]
+    return np.concatenate([corners, corners[:1]])

@@ -1,0 +1,47 @@
+"""Label images: what counts as one, how it is renumbered and cleaned, and how two of them overlap.
+
+A label image ``(*space)`` holds one integer per pixel: 0 background, −1 unknown, everything else an instance.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+SPARSE = 4
+"""Ids above this many times the number of pixels are looked up by sorting, not in a table of all ids."""
+
+
+def id_dtype(largest: int) -> type[np.unsignedinteger]:
+    """Type of a label image whose ids go up to ``largest``: ``uint32``, or ``uint64`` beyond its range."""
+    return np.uint32 if largest <= np.iinfo(np.uint32).max else np.uint64
+
+
+def consecutive(labels: np.ndarray) -> np.ndarray:
+    """Renumber instances to 1..n in the order of their ids, as ``uint32`` (``uint64`` beyond 2³²).
+
+    Background stays 0. Unknown pixels (−1) become background, for the result has no sign.
+    """
+    ids, rows, _ = id_table(labels)
+    instance = ids > 0
+    numbers = np.cumsum(instance) * instance
+    return numbers.astype(id_dtype(int(instance.sum())))[rows]
+
+
+def remove_small(labels: np.ndarray, minimum: int) -> np.ndarray:
+    """Turn instances of fewer than ``minimum`` pixels into background; the others and the type stay."""
+    ids, rows, sizes = id_table(labels)
+    return np.where((ids > 0) & (sizes < minimum), np.zeros_like(ids), ids)[rows]
+
+
+def id_table(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the distinct ids ascending, each pixel's row among them (shaped as ``labels``), and each id's pixels."""
+    lowest, largest = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
+    if largest - lowest > SPARSE * labels.size or largest > np.iinfo(np.intp).max:
+        ids, rows, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        return ids, rows.reshape(labels.shape), sizes
+    rows = labels.astype(np.intp)
+    rows -= lowest
+    sizes = np.bincount(rows.ravel())
+    present = sizes > 0
+    ids = (np.flatnonzero(present) + lowest).astype(labels.dtype)
+    return ids, (np.cumsum(present) - 1)[rows], sizes[present]

@@ -1,0 +1,129 @@
+"""Cutting images into tiles whose results are those of the whole image."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from segraft.files import unwritable
+from segraft.images.windows import crop
+from segraft.types import Offsets, Stored
+
+Space = tuple[int, ...]
+Region = tuple[slice, ...]
+Part = tuple[slice, slice, slice, slice]
+"""Core, context, output and window of a tile along one axis."""
+
+CHUNK = {2: 64, 3: 16}
+"""Side of the chunks of a stored array, by dimension."""
+
+
+class Tile(NamedTuple):
+    """A part of an image to compute at once, as slices per axis, each inside the next."""
+
+    core: Region
+    """Pixels whose results are kept."""
+    context: Region
+    """The core and the partners that the offsets lead to, inside the image."""
+    output: Region
+    """Pixels that the network gives results for."""
+    window: Region
+    """What the network has to see. It may reach beyond the image, which is reflected there."""
+
+
+def tiles(space: Space, tile: Space | None, network: Any, offsets: Offsets = ()) -> Iterator[Tile]:
+    """Cut an image into tiles that give the results of the whole image (one tile for None).
+
+    Cores are equal, at most ``tile`` wide (rounded up to a multiple of the network's stride), and begin, as all
+    outputs do, at multiples of the stride, so that pooling meets the same pixels.
+
+    Parameters
+    ----------
+    network : with the attributes ``stride halo context minimum`` of ``segraft.networks.contract.Network``
+    """
+    for parts in itertools.product(*grid(space, tile, network, offsets)):
+        yield Tile(*zip(*parts, strict=True))
+
+
+def grid(space: Space, tile: Space | None, network: Any, offsets: Offsets) -> list[list[Part]]:
+    """For each axis the core, context, output and window of each tile along it; see ``tiles``."""
+    sides = tile or (None,) * len(space)
+    return [along(axis, *sizes, network, offsets) for axis, sizes in enumerate(zip(space, sides, strict=True))]
+
+
+def along(axis: int, size: int, tile: int | None, network: Any, offsets: Offsets) -> list[Part]:
+    """The tiles along one axis of so many pixels."""
+    geometry = Axis.of(network, axis, offsets)
+    width = _up(size, geometry.stride) if tile is None else geometry.width(size, tile)
+    return [geometry.part(start, min(start + width, size), size) for start in range(0, size, width)]
+
+
+class Axis(NamedTuple):
+    """What matters for tiles along one axis: of the network, and how far offsets reach before and after a pixel."""
+
+    stride: int
+    halo: int
+    lost: int
+    smallest: int
+    """Smallest output; others are a multiple of the stride larger."""
+    before: int
+    after: int
+
+    @classmethod
+    def of(cls, network: Any, axis: int, offsets: Offsets) -> Axis:
+        """Of a network and offsets; halos are those of networks that pad, contexts of those that do not."""
+        lost, reach = network.context[axis], [0, *(offset[axis] for offset in offsets)]
+        stride = network.stride if isinstance(network.stride, int) else network.stride[axis]
+        return cls(stride, network.halo, lost, network.minimum[axis] - 2 * lost, -min(reach), max(reach))
+
+    def width(self, size: int, tile: int) -> int:
+        """Width of equal cores, at most ``tile`` rounded up to the stride, that cover ``size`` pixels."""
+        return _up(math.ceil(size / math.ceil(size / _up(tile, self.stride))), self.stride)
+
+    def part(self, start: int, stop: int, size: int) -> Part:
+        """A tile whose core is ``start .. stop`` of ``size`` pixels."""
+        context = slice(max(0, start - self.before), min(size, stop + self.after))
+        begin = max(0, (context.start - self.halo) // self.stride * self.stride)
+        end = min(context.stop + self.halo, _up(size, self.stride)) if self.halo else context.stop
+        end = begin + self.smallest + _up(max(0, end - begin - self.smallest), self.stride)
+        return slice(start, stop), context, slice(begin, end), slice(begin - self.lost, end + self.lost)
+
+
+def _up(size: int, multiple: int) -> int:
+    """Round up to a multiple."""
+    return math.ceil(size / multiple) * multiple
+
+
+def within(region: Region, frame: Region) -> Region:
+    """Slices of a region counted from the start of the frame around it."""
+    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(region, frame, strict=True))
+
+
+def cut(image: np.ndarray, window: Region) -> np.ndarray:
+    """Cut a window out of ``(C, *space)``; beyond the image's ends it is reflected, as often as needed."""
+    start, shape = [axis.start for axis in window], [axis.stop - axis.start for axis in window]
+    return crop(image, start, shape, None)
+
+
+@contextmanager
+def scratch(shape: Space, stored: bool) -> Iterator[Stored]:
+    """Room for float32 affinities ``(N, *space)``: in memory, or ``stored`` in a temporary file (see ``TMPDIR``)."""
+    if not stored:
+        yield np.empty(shape, np.float32)
+        return
+    import h5py
+
+    chunks = (shape[0], *(min(size, CHUNK[len(shape) - 1]) for size in shape[1:]))
+    with (
+        unwritable(Path(tempfile.gettempdir())),
+        tempfile.TemporaryDirectory(prefix="segraft-") as folder,
+        h5py.File(Path(folder) / "affinities.h5", "w") as file,
+    ):
+        yield file.create_dataset("affinities", shape, np.float32, chunks=chunks)

@@ -1,0 +1,64 @@
+"""Tables for people: all recipes, one result beside the published scores, and the paper's tables."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from segraft.paper import RECIPES, TABLES, Recipe
+from segraft.paper.cost import cost
+from segraft.paper.results import Result
+from segraft.paper.tables import Column
+
+ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6}
+MISSING = "n/a"
+"""A published score that is not available here."""
+NONE_YET = "–"
+"""What was not measured."""
+SIZED = 6
+"""The table that tells sizes of networks, too."""
+
+
+def listing() -> None:
+    """Print all recipes: table, data set, network, method, cost, published scores."""
+    table = Table(
+        "name", "table", "data set", "network", "method", "params M", "10¹⁵ MACs", "published", box=SIMPLE_HEAD
+    )
+    for each in RECIPES.values():
+        params, macs = cost(each)
+        width = f" (width {each.settings.width})" if each.settings.width else ""
+        cells = (each.settings.dataset, each.settings.network + width, each.method)
+        known = ", ".join(f"{name} {value:g}" for scores in each.published.values() for name, value in scores.items())
+        table.add_row(each.name, str(each.table), *cells, f"{params / 1e6:.3g}", f"{macs / 1e15:.0f}", known or MISSING)
+    _show(table)
+    print("Run one: segraft recipe NAME --root DIR. Costs are those of its own training; its teacher is trained once.")
+
+
+def compared(recipe: Recipe, result: Result) -> Table:
+    """Published beside measured scores of one result."""
+    table = Table("segmentation", "paper's column", "score", "published", "measured", box=SIMPLE_HEAD)
+    for column in TABLES[recipe.table].columns:
+        value = result.scores[column.segmentation][column.metric]
+        published = _published(recipe, column)
+        table.add_row(column.segmentation, column.title, column.metric, published, f"{value:.4f}")
+    return table
+
+
+def _title(column: Column) -> str:
+    """The paper's word, and ours where it is another."""
+    theirs = column.title.rpartition(": ")[2]
+    return column.title if column.metric in theirs.lower() else f"{column.title} (our {column.metric})"
+
+
+def _published(recipe: Recipe, column: Column) -> str:
+    value = recipe.score(column.segmentation, column.metric)
+    return MISSING if value is None else f"{value:.3f}"
+
+
+def _show(table: Table) -> None:
+    """Print a table; in a file as wide as it needs to be."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = 250
+    console.print(table)

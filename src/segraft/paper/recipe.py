@@ -1,0 +1,124 @@
+"""What a recipe is, and what all of them have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segraft.settings import METHOD_WEIGHTS, DistillSettings, TrainSettings
+
+Published = Mapping[str, Mapping[str, float]]
+"""Published scores by segmentation, then by the true name of the score; one that is not available is not in it."""
+
+OFFSETS = {2: 10, 3: 12}
+"""Affinities per pixel, by dimension. The released code sums over them where we take means."""
+COMMON: dict[str, Any] = {
+    "batch": 2,
+    "steps": 300_000,
+    "rate": 1e-4,
+    "betas": (0.9, 0.99),
+    "warmup": 0,
+    "schedule": "constant",
+    "clip": None,
+    "seed": 555,
+    "validate_every": 5000,
+}
+"""Batch, iterations, constant rate and seed as in the four configurations of the released code (GRDBIS, ``config/``),
+β as in the paper. We validate every 5000 steps, not 1000."""
+IMAGES: dict[str, Any] = {"validation_images": 16}
+VOLUMES: dict[str, Any] = {
+    "patch": (53, 268, 268),
+    "offsets": "3d-long",
+    "background": "separate",
+    "border": 1,
+    "geometry": ("flip", "rotate90", "rotate", "elastic"),
+    "intensity": ("brightness", "contrast", "gamma"),
+}
+"""``data_provider_EM.py`` of the released code: crop, borders widened by 1, flip, rotation, elastic, grey values."""
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A segmenter by name, and its settings where they are not the defaults."""
+
+    segmenter: str = "mutex"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+MUTEX = {"mutex": Segmentation()}
+NEURONS = {
+    # inference_EM.py: fragments at 0.5, mean affinity, threshold 0.5
+    "waterz": Segmentation("waterz", {"threshold": 0.5, "score": "mean"}),
+    # utils_EM/lmc.py: fragments at 0.25, then the multicut by Kernighan-Lin
+    "lmc": Segmentation("multicut", {"boundary": 0.25}),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Frozen settings of one published experiment; ``settings.out`` and ``settings.teacher`` are names of recipes.
+
+    The command is ``segraft recipe NAME --root DIR``, the cost `segraft.paper.cost.cost`.
+    """
+
+    name: str
+    """Unique; also the name of the run folder."""
+    table: int
+    """Number of the paper's table."""
+    row: str
+    """What the experiment is called in it."""
+    settings: TrainSettings
+    """Of the training."""
+    teacher: str | None = None
+    """Name of the teacher's recipe."""
+    segmentations: Mapping[str, Segmentation] = field(default_factory=lambda: MUTEX)
+    """From affinities to instances, by the name that the table calls it."""
+    true_foreground: bool = False
+    """Whether objects are searched for inside the foreground of the truth, as the released code does on CVPPP."""
+    published: Published = field(default_factory=dict)
+    """Published scores; empty where they are not available here."""
+    source: str = ""
+    """Where the published scores were read."""
+    notes: str = ""
+    """What else there is to know."""
+
+    @property
+    def method(self) -> str:
+        """How it learns from a teacher; ``none`` where it does not."""
+        return self.settings.method if isinstance(self.settings, DistillSettings) else "none"
+
+    @property
+    def command(self) -> str:
+        """What runs it."""
+        return f"segraft recipe {self.name} --root DIR"
+
+    def score(self, segmentation: str, metric: str) -> float | None:
+        """A published score, or None where it is not available here."""
+        return self.published.get(segmentation, {}).get(metric)
+
+
+def weights(method: str, ndim: int, changes: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Weights of the affinity terms as the released code sums them: over all offsets, on the published weights.
+
+    ``changes`` are other weights of the method's terms, in the paper's scale.
+    """
+    terms = METHOD_WEIGHTS[method] | dict(changes or {})
+    wanted = {name: value for name, value in terms.items() if name == "intra_affinity" or name in (changes or {})}
+    summed = {name: value * (OFFSETS[ndim] if name == "intra_affinity" else 1) for name, value in wanted.items()}
+    return {"affinity": float(OFFSETS[ndim]), **summed}
+
+
+def alone(name: str, ndim: int, **settings: Any) -> TrainSettings:
+    """Settings of a teacher, or of a student without one."""
+    common = COMMON | (IMAGES if ndim == 2 else VOLUMES)
+    return TrainSettings(out=Path(name), **{"weights": weights("none", ndim), **common, **settings})
+
+
+def distilled(
+    name: str, ndim: int, teacher: str, method: str, changes: Mapping[str, float] | None = None, **settings: Any
+) -> DistillSettings:
+    """Settings of a student that learns from the run of another recipe."""
+    common = COMMON | (IMAGES if ndim == 2 else VOLUMES) | {"weights": weights(method, ndim, changes)}
+    return DistillSettings(out=Path(name), teacher=Path(teacher), method=method, **{**common, **settings})

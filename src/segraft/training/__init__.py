@@ -1,0 +1,1 @@
+"""Training: patches, augmentation, batches, steps, validation, and what a run leaves behind."""

@@ -1,0 +1,149 @@
+"""What a run leaves behind while it trains: metrics, the best model, and a checkpoint to resume from."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import time
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+from torch.utils.tensorboard import SummaryWriter
+
+from segraft.errors import UserError
+from segraft.files import replacing, unwritable, write_text
+from segraft.metrics.scores import choosing
+from segraft.run_folder import RunFolder
+from segraft.settings import DistillSettings, TrainSettings, given
+
+LOG_EVERY = 10
+"""Steps between two lines of loss terms."""
+
+
+class Stopped(UserError):
+    """The user interrupted the training; it can be resumed."""
+
+    code = 130
+
+
+class Keeper(Callback):
+    """Validates, and writes ``metrics.jsonl``, TensorBoard events, the best model and ``checkpoints/last.ckpt``.
+
+    All at the end of a step, in an order that makes a stopped run go on as if it had never stopped: a checkpoint is
+    written after the validation at its step, so that it knows the result. Set ``interrupted`` to save and raise
+    ``Stopped`` after the current step.
+    """
+
+    def __init__(self, settings: TrainSettings, save_model: Callable[[], None]) -> None:
+        self.settings, self.save_model = settings, save_model
+        self.folder = RunFolder(settings.out)
+        self.scores: dict[str, float] = {}
+        self.best = -math.inf
+        self.waited = 0
+        self.interrupted = False
+        self.seconds = 0.0
+        self._clock = time.monotonic()
+        self._board: SummaryWriter | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run goes on with."""
+        return {"best": self.best, "waited": self.waited, "scores": self.scores, "seconds": self._elapsed()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where the interrupted run was."""
+        self.best, self.waited = state["best"], state["waited"]
+        self.scores, self.seconds = state["scores"], state["seconds"]
+
+    def on_train_start(self, trainer: lightning.Trainer, learner: Any) -> None:
+        """Forget what was logged after the checkpoint that training resumes from."""
+        self._clock = time.monotonic()
+        trainer.should_stop = self._patience_lost()
+        if not trainer.is_global_zero:
+            return
+        write_text(self.folder.metrics, "".join(self.folder.history_until(trainer.global_step)))
+        with unwritable(self.folder.path):
+            self._board = SummaryWriter(str(self.settings.out), purge_step=trainer.global_step + 1)
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
+        """Log the terms; validate; keep a checkpoint; stop where the user asked to."""
+        step = trainer.global_step
+        due = step % self.settings.validate_every == 0 or step == self.settings.steps
+        if step % LOG_EVERY == 0 or step == 1 or due:
+            self._log_terms(trainer, learner)
+        if due:
+            self._validate(trainer, learner)
+        interrupted = trainer.strategy.reduce_boolean_decision(self.interrupted, all=False)
+        if due or interrupted:
+            self._checkpoint(trainer)
+        if interrupted:
+            raise Stopped(f"stopped and saved after step {step} of {trainer.max_steps}; go on with: {self.command()}")
+
+    def on_train_end(self, trainer: lightning.Trainer, learner: Any) -> None:
+        """Complete the TensorBoard events."""
+        with unwritable(self.settings.out):
+            self._close()
+
+    def on_exception(self, trainer: lightning.Trainer, learner: Any, exception: BaseException) -> None:
+        """Complete the TensorBoard events, unless it is they that cannot be written."""
+        with suppress(OSError):
+            self._close()
+
+    def _close(self) -> None:
+        board, self._board = self._board, None
+        if board is not None:
+            board.close()
+
+    def command(self) -> str:
+        """How to resume this run from the command line."""
+        verb = "distill" if isinstance(self.settings, DistillSettings) else "train"
+        return f"segraft {verb} --config {shlex.quote(str(self.settings.out))} --resume"
+
+    def _log_terms(self, trainer: lightning.Trainer, learner: Any) -> None:
+        terms = {name: float(term) for name, term in learner.terms.items()}
+        for name, value in terms.items():
+            if not math.isfinite(value):
+                raise UserError(
+                    f"the loss term {name} is {value} at step {trainer.global_step}; wanted a finite number; "
+                    "train with a lower rate, or in float32"
+                )
+        self._write(trainer, terms, {f"train/{name}": value for name, value in terms.items()})
+
+    def _validate(self, trainer: lightning.Trainer, learner: Any) -> None:
+        """Score the validation images, and keep the model if it is the best so far."""
+        scores: Any = trainer.strategy.broadcast(learner.validate() if trainer.is_global_zero else None)
+        self.scores = {name: round(float(value), 6) for name, value in scores.items()}
+        self._write(trainer, {"val": self.scores}, {f"val/{name}": value for name, value in self.scores.items()})
+        monitor = given(self.settings.monitor)
+        value = choosing(monitor).rank(self.scores[monitor])
+        self.waited += 1
+        if value > self.best or self.best == -math.inf:  # a score may be undefined, but a model is always kept
+            self.best, self.waited = value if math.isfinite(value) else -math.inf, 0
+            if trainer.is_global_zero:
+                self.save_model()
+        trainer.should_stop = self._patience_lost()
+
+    def _patience_lost(self) -> bool:
+        return self.settings.patience is not None and self.waited >= self.settings.patience
+
+    def _checkpoint(self, trainer: lightning.Trainer) -> None:
+        last = self.folder.last
+        with unwritable(last), replacing(last) if trainer.is_global_zero else nullcontext(last) as fresh:
+            trainer.save_checkpoint(fresh)
+
+    def _write(self, trainer: lightning.Trainer, values: dict[str, Any], curves: dict[str, float]) -> None:
+        """Write values as a line of ``metrics.jsonl``, and numbers by name as TensorBoard curves."""
+        if self._board is None:
+            return
+        line = {"step": trainer.global_step, "seconds": round(self._elapsed(), 1), **values}
+        with unwritable(self.settings.out):
+            with self.folder.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            for name, value in curves.items():
+                self._board.add_scalar(name, value, trainer.global_step)
+
+    def _elapsed(self) -> float:
+        return self.seconds + time.monotonic() - self._clock

@@ -1,0 +1,182 @@
+"""Training patches: an endless sequence in which patch k depends only on ``(seed, k)``.
+
+No worker, order, batch size or interruption changes what patch k is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from segraft.errors import UserError
+from segraft.images.normalisation import Normalisation
+from segraft.labels.borders import widen_borders
+from segraft.labels.check import UNKNOWN
+from segraft.labels.relabel import consecutive
+from segraft.training.augment import apply_intensity, check_names
+from segraft.training.transforms import apply_geometry, draw_geometry
+from segraft.types import Sample
+
+Normalise = Callable[[np.ndarray], np.ndarray]
+
+
+class Patches(Dataset[tuple[Tensor, Tensor]]):
+    """Augmented random patches of normalised samples, which are read once and kept in memory.
+
+    ``patches[k]``, for any integer k >= 0, is an image ``(C, *patch)`` float32 and labels ``(*patch)`` int64:
+    objects are numbered from 1 within the patch, 0 is background, -1 is unknown or outside the image. Every
+    sample is visited once in each run of ``len(samples)`` patches, in an order that changes from run to run.
+    A sample without labels is all unknown. In memory, volumes of 8 and 16 bits stay as narrow as they are stored, and
+    labels take the narrowest type that holds their number of objects.
+
+    Parameters
+    ----------
+    samples : the ``Sample``s of a data set
+    normalisation : a `Normalisation`, or a function from an image ``(C, *space)`` to float32 of the same shape
+    patch : shape in pixels, ``(y, x)`` or ``(z, y, x)``
+    geometry, intensity : names of `segraft.training.transforms.GEOMETRY` and `INTENSITY`
+    channels : indices of the image channels to keep; None keeps all
+    border : pixels from another object within which an object's own become background, and the truth's background
+        becomes unknown, as `segraft.labels.borders.widen_borders` says; None leaves labels as they are
+    margin : pixels per axis by which a patch may reach beyond the image on each side, where it is mirrored: as many as
+        valid convolutions lose, so that their output gets to the image's ends; none by default
+
+    Raises
+    ------
+    UserError : no samples, shapes that do not fit together, unknown names or such for volumes only, a channel that
+        is not there, a border that cannot be
+    """
+
+    def __init__(
+        self,
+        samples: Sequence,
+        normalisation: Normalise,
+        patch: Sequence[int],
+        seed: int,
+        geometry: Sequence[str] = (),
+        intensity: Sequence[str] = (),
+        channels: Sequence[int] | None = None,
+        border: int | None = None,
+        margin: Sequence[int] | None = None,
+    ) -> None:
+        if len(patch) not in (2, 3) or min(patch) < 1:
+            raise UserError(f"patch {tuple(patch)}; wanted positive sizes; give (y, x) or (z, y, x)")
+        check_names(geometry, intensity, len(patch))
+        if seed < 0:
+            raise UserError(f"seed {seed}; wanted an integer of 0 or more; give another")
+        if len(samples) == 0:
+            raise UserError("no images to train on; wanted at least one; check the folder and the split")
+        self.patch = tuple(patch)
+        self.margin = tuple(margin or (0,) * len(patch))
+        self.seed = seed
+        self.geometry = tuple(geometry)
+        self.intensity = tuple(intensity)
+        self._images: list[np.ndarray] = []
+        self._normalise: list[Normalise] = []
+        self._labels: list[np.ndarray] = []
+        for index in range(len(samples)):
+            self._keep(samples[index], normalisation, channels, border)
+
+    def _keep(
+        self, sample: Sample, normalisation: Normalise, channels: Sequence[int] | None, border: int | None
+    ) -> None:
+        _check_sample(sample, len(self.patch), channels)
+        stored = sample.image if channels is None else sample.image[list(channels)]
+        if self._images and len(stored) != len(self._images[0]):
+            raise UserError(
+                f"{sample.name} has {len(stored)} channels, earlier images {len(self._images[0])}; "
+                "wanted the same for all; choose the channels to use"
+            )
+        try:
+            image, normalise = _prepare(stored, normalisation)
+            labels = _narrow(sample.labels, stored.shape[1:], border)
+        except UserError as error:
+            raise UserError(f"{sample.name}: {error}") from error
+        self._images.append(image)
+        self._normalise.append(normalise)
+        self._labels.append(labels)
+
+    def median_size(self) -> float:
+        """Pixels of the median object; 0 without objects."""
+        sizes = np.concatenate([_sizes(labels) for labels in self._labels])
+        return float(np.median(sizes)) if sizes.size else 0.0
+
+    def __getitem__(self, k: int) -> tuple[Tensor, Tensor]:
+        epoch, place = divmod(int(k), len(self._images))
+        index = _generator(self.seed, 0, epoch).permutation(len(self._images))[place]
+        image, labels = self._images[index], self._labels[index]
+        rng = _generator(self.seed, 1, k)
+        geometry = draw_geometry(self.geometry, rng, self.patch)
+        start = []
+        for extent, size, margin in zip(labels.shape, geometry.source_shape(self.patch), self.margin, strict=True):
+            first, last = sorted((-margin, extent - size + margin))
+            start.append(int(rng.integers(first, last + 1)))
+        image, labels = apply_geometry(geometry, image, labels, start, self.patch, self._normalise[index])
+        image = apply_intensity(self.intensity, image, rng)
+        # A copy: turned arrays have negative strides, and changes must not reach the kept image.
+        pixels = np.array(image, np.float32, order="C")
+        return torch.from_numpy(pixels), torch.from_numpy(_number(labels))
+
+
+def _generator(seed: int, stream: int, number: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, number)))
+
+
+def _prepare(image: np.ndarray, normalisation: Normalise) -> tuple[np.ndarray, Normalise]:
+    """The image to keep, and what makes float32 of its windows: a volume that is narrower before is normalised then.
+
+    Only a `Normalisation` is known to treat each pixel by itself once it has measured the image.
+    """
+    narrow = image.ndim == 4 and image.dtype.itemsize < np.dtype(np.float32).itemsize
+    if narrow and isinstance(normalisation, Normalisation):
+        return np.ascontiguousarray(image), normalisation.scale(image)
+    return np.asarray(normalisation(image), np.float32), np.asarray
+
+
+def _narrow(labels: np.ndarray | None, space: Sequence[int], border: int | None) -> np.ndarray:
+    """Labels to keep: signed, numbered from 1, with widened borders where ``border`` is given."""
+    if labels is None:
+        return np.full(space, UNKNOWN, np.int8)
+    if border is not None:
+        labels = widen_borders(labels, border)
+    numbers = consecutive(labels)
+    narrow = numbers.astype(np.min_scalar_type(-int(numbers.max()) - 1))
+    narrow[labels == UNKNOWN] = UNKNOWN
+    return narrow
+
+
+def _number(labels: np.ndarray) -> np.ndarray:
+    """Number the objects from 1 in id order, int64; 0 and -1 stay."""
+    return np.where(labels == UNKNOWN, UNKNOWN, consecutive(labels).astype(np.int64))
+
+
+def _sizes(labels: np.ndarray) -> np.ndarray:
+    """Pixels of each object; counted plane by plane, because a count takes 8 bytes a pixel."""
+    counts = np.zeros(max(int(labels.max()), 0) + 1, np.int64)
+    for plane in labels.reshape(-1, *labels.shape[-2:]):
+        counts += np.bincount(plane[plane > 0], minlength=len(counts))
+    return counts[counts > 0]
+
+
+def _check_sample(sample: Sample, ndim: int, channels: Sequence[int] | None) -> None:
+    space = sample.image.shape[1:]
+    axes = "y, x" if ndim == 2 else "z, y, x"
+    if len(space) != ndim or 0 in sample.image.shape:
+        raise UserError(
+            f"{sample.name} has shape {sample.image.shape}; wanted (channels, {axes}) without an empty axis; "
+            "give a patch with as many sizes as the images have axes"
+        )
+    if sample.labels is not None and sample.labels.shape != space:
+        raise UserError(
+            f"labels of {sample.name} have shape {sample.labels.shape}; wanted the image's {space}; "
+            "pair each image with its own labels"
+        )
+    if channels is not None and not all(0 <= channel < len(sample.image) for channel in channels):
+        raise UserError(
+            f"channels {tuple(channels)} of {sample.name}; wanted some of 0 to {len(sample.image) - 1}; "
+            "choose channels that every image has"
+        )

@@ -1,0 +1,186 @@
+"""Recipes run: one of each data set, network and method, two steps long on made-up images; and what is refused.
+
+Whether it runs, scores and says what it is; not how well.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import segraft
+from segraft.cli import main
+from segraft.commands import recipe as recipe_module
+from segraft.commands.recipe import Order, recipe, segment
+from segraft.data import DATASETS
+from segraft.errors import UserError
+from segraft.networks import dimensions
+from segraft.paper import RECIPES, Recipe
+from segraft.paper.results import read
+from segraft.paper.scaling import scaled
+from segraft.settings import TrainSettings
+from shared.networks import SMALL_FILTERS, SMALL_PATCH
+from shared.samples import row_of_cells
+
+pytestmark = pytest.mark.usefixtures("without_reports")
+
+KINDS = {(each.settings.dataset, each.settings.network, each.method): name for name, each in reversed(RECIPES.items())}
+"""A recipe of every kind, the first one."""
+
+
+def marked(name: str, place: int) -> Any:
+    """Every other kind is left to ``-m slow``: networks and methods are many, and each pair has a test of its own."""
+    return pytest.param(name, marks=pytest.mark.slow if place % 2 else ())
+
+
+OTHERS = (
+    "table2-bbbc039-resunet-tiny-graph-from-nested-unet",
+    "table4-cvppp-resunet-tiny-node",
+    "table5-cvppp-resunet-tiny-memory-8",
+    "table5-cvppp-resunet-tiny-lambda3-1",
+    "table6-cvppp-resunet-tiny-width-2-graph",
+)
+"""What else recipes vary."""
+SCALE = 0.001
+
+
+def reader(name: str) -> Any:
+    """A data set of one image that has the options of the real one."""
+    ndim, channels = {"ac34": (3, 1), "cremi": (3, 1), "cvppp": (2, 3)}.get(name, (2, 1))
+
+    def read_sample(root: Any, split: str, sample: str = "all") -> Any:
+        return (made[split],)
+
+    made = {split: row_of_cells(ndim, channels, f"{name}-{split}") for split in ("train", "val", "test")}
+    return read_sample
+
+
+def tiny(settings: TrainSettings, scale: float) -> TrainSettings:
+    """A scale below all scales."""
+    small = scaled(settings, scale)
+    filters = SMALL_FILTERS[settings.network] if settings.width is None else None
+    patch = SMALL_PATCH[dimensions(settings.network)]
+    return replace(small, steps=2, filters=filters, dim=4, patch=patch, workers=0, geometry=("flip",), intensity=())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in {each.settings.dataset for each in RECIPES.values()}:
+            patch.setitem(DATASETS, name, reader(name))
+        patch.setattr(recipe_module, "scaled", tiny)
+        yield
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all, so that each teacher is trained once."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.mark.parametrize("name", [*map(marked, reversed(KINDS.values()), itertools.count()), *OTHERS])
+def test_every_kind_of_recipe_runs(name: str, runs: Path, tmp_path: Path) -> None:
+    chosen = RECIPES[name]
+    out = recipe(name, root=tmp_path, out=runs, scale=SCALE, device="cpu")
+    assert out == runs / f"{name}-scale-0.001"
+    result = read(out / "scores.json")
+    assert (result.recipe, result.scale, result.seed) == (name, SCALE, 555)
+    assert not result.comparable
+    assert result.note.startswith("scaled by 0.001: not comparable with the published figure")
+    assert set(result.scores) == set(result.images) == set(chosen.segmentations)
+    for segmentation, images in result.images.items():
+        assert list(images) == [f"{chosen.settings.dataset}-test"]
+        assert all(np.isfinite(value) for value in result.scores[segmentation].values())
+    assert chosen.teacher is None or (runs / f"{chosen.teacher}-scale-0.001" / "scores.json").exists()
+    recorded = json.loads((out / "scores.json").read_text())
+    assert recorded["comparable"] is False
+
+
+def test_the_command_prints_published_beside_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    name = "table2-bbbc039-resunet-tiny-none"
+    told = ["--root", str(tmp_path), "--out", str(tmp_path / "runs"), "--scale", "0.001", "--device", "cpu"]
+    assert main(["recipe", name, *told, "--seed", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "scaled by 0.001: not comparable with the published figure" in out
+    (line,) = [line.split() for line in out.splitlines() if "AJI" in line]
+    assert line[:4] == ["mutex", "AJI", "aji", "0.865"]
+    folder = tmp_path / "runs" / f"{name}-scale-0.001-seed-3"
+    scores = read(folder / "scores.json").scores["mutex"]
+    assert line[4] == f"{scores['aji']:.4f}"
+
+    assert main(["recipe", name, *told, "--seed", "3"]) == 2
+    assert "is there already" in capsys.readouterr().err
+    monkeypatch.setattr("segraft.commands.demo.run", lambda _: pytest.fail("trained again"))
+    assert main(["recipe", name, *told, "--seed", "3", "--resume"]) == 0
+    assert read(folder / "scores.json").scores["mutex"] == scores
+
+
+def test_an_interrupted_teacher_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "table2-bbbc039-resunet-tiny-at"
+    given: dict[str, Any] = {"root": tmp_path, "out": tmp_path / "runs", "scale": SCALE, "device": "cpu"}
+    with monkeypatch.context() as broken:
+        broken.setattr(recipe_module, "score", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            recipe(name, **given)
+    teacher = tmp_path / "runs" / "table2-bbbc039-resunet-scale-0.001"
+    assert (teacher / "model.safetensors").exists()
+    with pytest.raises(UserError, match=f"{teacher.name} is there already; .*--resume"):
+        recipe(name, **given)
+    assert recipe(name, **given, resume=True) is not None
+    assert (teacher / "scores.json").exists()
+
+
+def test_one_pass_segments_as_predict_does(tmp_path: Path) -> None:
+    chosen = RECIPES["table2-bbbc039-resunet-tiny-none"]
+    out = recipe(chosen.name, root=tmp_path, out=tmp_path / "runs", scale=SCALE, device="cpu")
+    model = segraft.load(out or "", "cpu")
+    test = DATASETS["bbbc039"](None, "test")[0]
+    model.config["segmentation"] |= {"foreground": 0.4}
+    found = segment(model, test, chosen.segmentations, true_foreground=False)
+    np.testing.assert_array_equal(found["mutex"], model.predict(test.image))
+    inside = segment(model, test, chosen.segmentations, true_foreground=True)["mutex"] > 0
+    assert not inside[test.labels == 0].any()
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_folders_keep_scales_and_seeds_apart(scale: float, tmp_path: Path) -> None:
+    chosen: Recipe = RECIPES["table2-bbbc039-resunet-tiny-graph"]
+    ending = "" if scale == 1 else "-scale-0.1"
+    for seed, tail in ((None, ""), (555, ""), (3, "-seed-3")):
+        order = Order(tmp_path, Path("runs"), scale, seed, "cpu", resume=False)
+        settings: Any = order.settings(chosen)
+        assert settings.out == Path(f"runs/{chosen.name}{ending}{tail}")
+        assert settings.teacher == Path(f"runs/{chosen.teacher}{ending}"), "one teacher for all seeds of a student"
+        assert settings.seed == (555 if seed is None else seed)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("table9", {"root": "."}, "unknown recipe 'table9'; known: table1-"),
+        ("table2-bbbc039-resunet-tiny-grap", {"root": "."}, "did you mean 'table2-bbbc039-resunet-tiny-graph'"),
+        ("table2-bbbc039-resunet", {}, "no root came .*; wanted the folder of bbbc039; give it with --root"),
+        ("table2-bbbc039-resunet", {"root": "not there"}, "not there does not exist; wanted the folder of bbbc039"),
+        ("table2-bbbc039-resunet", {"root": ".", "scale": 2.0}, "scale is 2.0; wanted more than 0, at most 1"),
+        ("table2-bbbc039-resunet", {"root": ".", "scale": 0.0}, "scale is 0.0"),
+        ("table2-bbbc039-resunet", {"root": ".", "seed": -1}, "seed is -1; wanted 0 or more"),
+        ("table2-bbbc039-resunet", {"root": ".", "device": "gpu"}, "unknown device 'gpu'"),
+    ],
+)
+def test_mistakes_are_answered_before_anything_is_written(
+    name: str, given: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        recipe(name, out=tmp_path / "runs", **given)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,211 @@
+"""What a model costs: numbers that add up, of the whole path from array to labels, without leaving a trace."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from segraft.commands.benchmark import benchmark, notes, rows
+from segraft.commands.info import info
+from segraft.data import open_dataset
+from segraft.errors import UserError
+from segraft.metrics.scoring import evaluate
+from segraft.model import benchmarking, checkpoint
+from segraft.model.benchmarking import Clock, ideal_output, measure, open_subject, peak_memory, scene
+from segraft.model.model import Model
+from segraft.networks import complexity, create_network
+from segraft.tensors import Output
+
+SIZE = (72, 88)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """A model file of a small network."""
+    path = tmp_path / "model.safetensors"
+    config = {
+        "network": {"name": "resunet-tiny", "in_channels": 2, "dim": 8, "filters": [2, 4]},
+        "segmentation": {"segmenter": "mutex", "foreground": 0.5, "minimum_size": 3},
+        "voxel_size": None,
+        "training": {"dataset": "folder", "patch": [64, 64]},
+    }
+    torch.manual_seed(0)
+    checkpoint.save(path, create_network("resunet-tiny", 2, 8, (2, 4)), config)
+    return path
+
+
+def result(**changes: Any) -> dict[str, Any]:
+    return {
+        "parameters": 1000, "macs": 4_000_000_000, "preparation": 0.001, "network": 2.0, "postprocessing": 0.05,
+        "total": 2.051, "memory": 2**30, "objects": 7, "trained": True, "generated": True, "size": (520, 696),
+        "threads": 2, "device": "cpu",
+    } | changes  # fmt: skip
+
+
+def test_a_network_by_name() -> None:
+    found = measure("resunet-tiny", SIZE, repeats=2, warmup=0, device="cpu", memory=False)
+    network = create_network("resunet-tiny")
+    assert (found["parameters"], found["macs"]) == complexity(network, (1, 1, 80, 96))
+    assert not found["trained"]
+    assert found["size"] == SIZE
+    assert found["memory"] is None
+    assert all(found[stage] > 0 for stage in ("preparation", "network", "postprocessing"))
+    assert found["total"] < 5
+
+
+def test_a_trained_model_on_a_given_image(trained: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 999, (2, *SIZE), dtype=np.uint16)
+    found = measure(trained, image=image, repeats=1, warmup=0, device="cpu", memory=False)
+    assert found["trained"]
+    assert not found["generated"]
+    assert found["size"] == SIZE
+    assert found["objects"] == open_subject(trained, "cpu")[0].predict(image).max()
+
+
+def test_stages_add_up_and_hooks_are_gone(trained: Path) -> None:
+    model, _ = open_subject(trained, "cpu")
+    image = scene(SIZE, 2)
+    begin = time.perf_counter()
+    found = benchmarking._timed(model, image, trained=True)
+    elapsed = time.perf_counter() - begin
+    stages = [found[stage] for stage in benchmarking.STAGES]
+    assert found["total"] == pytest.approx(sum(stages))
+    assert 0 < found["total"] <= elapsed
+    assert not model.network._forward_hooks
+    assert not model.network._forward_pre_hooks
+
+
+class Slow(torch.nn.Module):
+    """A network that takes its time."""
+
+    in_channels, dim, ndim, stride, halo, context, minimum = 1, 4, 2, 8, 8, (0, 0), (8, 8)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> Output:
+        time.sleep(0.2)
+        return Output(torch.ones(1, 4, *x.shape[2:]), torch.ones(1, 1, *x.shape[2:]))
+
+
+def test_the_network_is_told_from_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(output: Output) -> Output:
+        time.sleep(0.5)
+        return output
+
+    def segment(affinities: np.ndarray, *_: Any, **__: Any) -> np.ndarray:
+        time.sleep(0.3)
+        return np.ones(affinities.shape[1:], np.uint32)
+
+    monkeypatch.setattr(benchmarking, "ideal_output", wait)
+    monkeypatch.setitem(__import__("segraft").SEGMENTERS, "mutex", segment)
+    found = benchmarking._timed(Model(Slow(), {}), scene((32, 40)), trained=False)
+    assert 0.2 <= found["network"] < 0.3
+    assert 0.3 <= found["postprocessing"] < 0.5  # without the half second of the ideal output
+    assert found["preparation"] < 0.2
+
+
+def test_several_tiles_are_all_counted() -> None:
+    clock = Clock(torch.device("cpu"), None)
+    network = Slow()
+    for _ in range(2):
+        clock.before(network, ())
+        clock.after(network, (), network(torch.zeros(1, 1, 8, 8)))
+    assert 0.4 <= clock.network < 0.6
+
+
+def test_the_ideal_output_gives_the_true_objects() -> None:
+    like = Output(torch.zeros(1, 16, 128, 160), torch.zeros(1, 1, 128, 160))
+    ideal = ideal_output(like)
+    assert ideal.embedding.shape == like.embedding.shape
+    assert ideal.foreground.shape == like.foreground.shape
+
+    class Ideal(Slow):
+        dim = 16
+
+        def forward(self, x: torch.Tensor) -> Output:
+            return ideal
+
+    labels = Model(Ideal(), {"segmentation": {"minimum_size": 10}}).predict(scene((128, 160)))
+    truth = open_dataset("synthetic", None, "test", count=1, size=(128, 160), **benchmarking.SCENES[2][1])[0].labels
+    assert evaluate(labels, truth)["pq"] > 0.95
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    found = measure("resunet-tiny", (32, 32), repeats=1, warmup=0, threads=2, device="cpu", memory=False)
+    assert found["threads"] == 2
+    assert torch.get_num_threads() == before
+
+
+def test_memory_is_that_of_a_process_of_its_own(trained: Path) -> None:
+    ballast = np.ones(2**27)  # 1 GiB that must not be counted
+    peak = peak_memory(trained, SIZE, 1, torch.device("cpu"))
+    assert peak is None or 50 * 2**20 < peak < ballast.nbytes
+    if sys.platform == "linux":
+        assert peak is not None
+
+
+def test_memory_that_cannot_be_measured_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = subprocess.CompletedProcess([], 1, "", "killed")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    assert peak_memory("resunet-tiny", SIZE, 1, torch.device("cpu")) is None
+
+
+@pytest.mark.parametrize("wrong", [{"repeats": 0}, {"warmup": -1}, {"threads": 0}, {"size": (0, 5)}])
+def test_numbers_out_of_range(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="wanted positive numbers"):
+        measure("resunet-tiny", **wrong)
+
+
+def test_an_unknown_subject() -> None:
+    with pytest.raises(UserError, match=r"neither a run folder.*resunet-tiny"):
+        measure("resunet-tinny")
+
+
+def test_rows_compare_with_the_first() -> None:
+    small = result(parameters=10, network=0.05, total=0.1, memory=3 * 2**30)
+    told = rows({"big": result(), "small": small})
+    assert told["parameters"] == {"big": "1,000", "small": "10 (1/100)"}
+    assert told["network"] == {"big": "2.00 s", "small": "50.0 ms (1/40)"}
+    assert told["post-processing"] == {"big": "50.0 ms", "small": "50.0 ms"}
+    assert told["multiply-adds (520 × 696)"]["big"] == "4 G"
+    assert told["peak memory"] == {"big": "1,024 MiB", "small": "3,072 MiB (3 ×)"}
+    assert "peak memory" not in rows({"big": result(), "small": result(memory=None)})
+
+
+def test_notes_say_what_was_untrained() -> None:
+    text = " ".join(notes({"big": result(trained=False), "small": result()}))
+    assert "Without training: big." in text
+    assert "one generated image, 520 × 696 pixels, on cpu with 2 threads" in text
+    assert "one image, 520" in notes({"one": result(generated=False)})[0]
+    assert "ideal network" in text
+    assert "small finds 7 objects" in text
+    assert "In brackets: in proportion to big." in text
+    assert "Without training" not in " ".join(notes({"one": result()}))
+
+
+def test_show_prints_both(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("segraft.commands.benchmark.measure", lambda name, *_, **__: result(parameters=len(str(name))))
+    found = benchmark("small", against="bigger")
+    assert list(found) == ["bigger", "small"]
+    printed = capsys.readouterr().out
+    assert "array to labels" in printed
+    assert "bigger" in printed
+
+
+def test_describe(trained: Path) -> None:
+    text = info(trained)
+    assert "resunet-tiny" in text
+    assert "patch (64, 64)" in text
+    assert "minimum size 3" in text
+    assert "voxel size" in text
+    assert f"{sum(p.numel() for p in create_network('resunet-tiny', 2, 8, (2, 4)).parameters()):,}" in text

@@ -1,0 +1,180 @@
+"""Models on disk: what is written comes back, and nothing else is taken for a model."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from segraft.errors import UserError
+from segraft.model import checkpoint
+from segraft.networks import create_network
+
+FILTERS = [2, 4, 8]
+
+
+def tiny(in_channels: int = 1, filters: list[int] = FILTERS) -> tuple[nn.Module, dict[str, Any]]:
+    network = create_network("resunet", in_channels=in_channels, dim=4, filters=tuple(filters))
+    config = {
+        "network": {"name": "resunet", "in_channels": in_channels, "dim": 4, "filters": list(filters)},
+        "normalisation": {"low": 2.0, "high": 99.0},
+        "offsets": [[-1, 0], [0, -1], [-3, 0]],
+        "voxel_size": None,
+    }
+    return network, config
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    network, config = tiny()
+    checkpoint.save(tmp_path / "model.safetensors", network, config)
+    return tmp_path / "model.safetensors"
+
+
+def complaint(path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        checkpoint.restore(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert str(path) in text
+    return text
+
+
+def test_what_is_saved_comes_back(tmp_path: Path) -> None:
+    network, config = tiny()
+    network(torch.rand(2, 1, 16, 16))  # moves the running statistics of the normalisations
+    checkpoint.save(tmp_path / "model.safetensors", network, config)
+    restored, read = checkpoint.restore(tmp_path)  # the run folder
+    assert read == {**config, "format": checkpoint.FORMAT}
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(restored.state_dict()[name], tensor)
+    image = torch.rand(1, 1, 16, 16)
+    assert torch.equal(restored.eval()(image).embedding, network.eval()(image).embedding)
+
+
+def test_a_folder_and_its_file_are_the_same_model(model: Path) -> None:
+    assert checkpoint.locate(model) == checkpoint.locate(model.parent) == model
+
+
+def test_weights_in_any_memory_order_are_saved(tmp_path: Path) -> None:
+    network, config = tiny()
+    network.to(memory_format=torch.channels_last)
+    checkpoint.save(tmp_path / "m.safetensors", network, config)
+    restored, _ = checkpoint.restore(tmp_path / "m.safetensors")
+    assert all(torch.equal(a, b) for a, b in zip(restored.parameters(), network.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("step", ["write_bytes", "replace"])
+def test_a_full_disk_leaves_the_old_model_and_nothing_else(
+    model: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    before = model.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(*((Path, step, full) if step == "write_bytes" else ("os.replace", full)))
+    network, config = tiny()
+    with pytest.raises(UserError, match="No space left on device"):
+        checkpoint.save(model, network, config)
+    assert model.read_bytes() == before
+    assert list(model.parent.iterdir()) == [model]
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, 0.5, 0.999])
+def test_a_file_cut_short_is_refused(model: Path, kept: float) -> None:
+    data = model.read_bytes()
+    model.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
+    assert "cut short" in complaint(model)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    missing, text, foreign = tmp_path / "no.safetensors", tmp_path / "text.safetensors", tmp_path / "other.safetensors"
+    text.write_text("this is no model " * 100)
+    safetensors.torch.save_file({"weight": torch.zeros(3)}, foreign)
+    assert "does not exist" in complaint(missing)
+    assert "cannot be read" in complaint(text)
+    assert "another program" in complaint(foreign)
+    assert "holds no model.safetensors" in complaint(tmp_path)
+    (tmp_path / "config.yaml").touch()
+    assert "stopped before its first validation; resume it" in complaint(tmp_path)
+    (tmp_path / "config.yaml").unlink()
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return (Path.touch, (tmp_path / "sprung",))  # type: ignore[return-value]
+
+    torch.save({"state_dict": Trap()}, tmp_path / "model.safetensors")
+    complaint(tmp_path / "model.safetensors")
+    assert not (tmp_path / "sprung").exists()
+
+
+def rewrite(path: Path, header: str, state: dict[str, torch.Tensor] | None = None) -> None:
+    state = state if state is not None else checkpoint.read(path)[0]
+    safetensors.torch.save_file(state, path, metadata={checkpoint.HEADER: header})
+
+
+def test_a_later_format_is_refused(model: Path) -> None:
+    config = checkpoint.read(model)[1]
+    rewrite(model, json.dumps({**config, "format": checkpoint.FORMAT + 1}))
+    assert "update segraft" in complaint(model)
+
+
+@pytest.mark.parametrize("header", ["{", "[]", "{}", '{"format": "x"}', "null"])
+def test_a_damaged_configuration_is_refused(model: Path, header: str) -> None:
+    rewrite(model, header)
+    assert "damaged configuration" in complaint(model)
+
+
+@pytest.mark.parametrize("network", [None, {}, {"name": "resunet", "colour": 3}, {"name": "resunet", "filters": 5}])
+def test_a_network_that_is_not_described_is_refused(model: Path, network: Any) -> None:
+    rewrite(model, json.dumps({"format": 1, "network": network}))
+    assert "describe its network" in complaint(model)
+
+
+def test_an_unknown_network_is_answered_with_the_known(model: Path) -> None:
+    rewrite(model, json.dumps({"format": 1, "network": {"name": "resnet"}}))
+    with pytest.raises(UserError, match="resunet-tiny"):
+        checkpoint.restore(model)
+
+
+def test_weights_of_another_network_are_refused(model: Path) -> None:
+    config = checkpoint.read(model)[1]
+    wider, _ = tiny(filters=[2, 4, 9])
+    rewrite(model, json.dumps(config), wider.state_dict())
+    assert "other weights" in complaint(model)
+    state = tiny()[0].state_dict()
+    state.pop("embedding.bias")
+    rewrite(model, json.dumps(config), state)
+    assert "embedding.bias" in complaint(model)
+
+
+def test_a_change_of_the_configuration_leaves_the_weights(model: Path) -> None:
+    state, config = checkpoint.read(model)
+    checkpoint.change(model, segmentation={"segmenter": "waterz"}, voxel_size=[1.0, 2.0])
+    after, changed = checkpoint.read(model)
+    assert changed == {**config, "segmentation": {"segmenter": "waterz"}, "voxel_size": [1.0, 2.0]}
+    assert all(torch.equal(state[name], after[name]) for name in state | after)
+    checkpoint.change(model.parent, segmentation={})
+    assert checkpoint.read(model)[1]["segmentation"] == {}
+
+
+def test_a_change_that_fails_leaves_the_file(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = model.read_bytes()
+
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match="No space left"):
+        checkpoint.change(model, segmentation={})
+    assert model.read_bytes() == before
+    assert [path.name for path in model.parent.iterdir()] == [model.name]

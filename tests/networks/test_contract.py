@@ -1,0 +1,40 @@
+"""What networks share."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from segraft.networks.contract import Network, Padded, foreground_head, initialise
+
+
+@pytest.mark.parametrize(("reach", "halo"), [(1, 8), (8, 8), (9, 16)])
+def test_the_reach_is_rounded_up_to_the_stride(reach: int, halo: int) -> None:
+    network = Padded(1, 2, (3, 4), stride=8, reach=reach)
+    assert (network.stride, network.halo, network.context, network.minimum) == (8, halo, (0, 0), (8, 8))
+    assert network.input_size((1, 17)) == (8, 24)
+
+
+def test_a_network_without_features_does_not_run() -> None:
+    with pytest.raises(NotImplementedError):
+        Network(1, 2, (3,))(torch.rand(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_foreground_head_has_one_channel(ndim: int) -> None:
+    head = foreground_head(4, ndim)
+    assert head(torch.rand(2, 4, *[3] * ndim)).shape == (2, 1, *[3] * ndim)
+    assert sum(p.numel() for p in head.parameters()) == 4 * 4 + 4 + 2 * 4 + 4 + 1
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5])
+def test_fresh_weights_have_the_variance_of_he(slope: float) -> None:
+    conv = nn.Conv2d(32, 64, 3)
+    initialise(nn.Sequential(conv), slope)
+    wanted = math.sqrt(2 / (1 + slope**2) / (32 * 9))
+    assert conv.weight.std().item() == pytest.approx(wanted, rel=0.05)
+    assert conv.bias is not None
+    assert not conv.bias.any()

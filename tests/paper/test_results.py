@@ -1,0 +1,43 @@
+"""Results are written and found again; several seeds are averaged, scales are not mixed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segraft.errors import UserError
+from segraft.paper.results import Result, finished, measured, read, write
+
+
+def result(aji: float, scale: float = 1.0, seed: int = 0, recipe: str = "a") -> Result:
+    scores = {"mutex": {"aji": aji}}
+    return Result(recipe, scale, seed, "", scores, {"mutex": {"image": {"aji": aji}}})
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    for folder, each in (("one", result(0.5)), ("two", result(0.25, 0.1))):
+        (tmp_path / folder).mkdir()
+        assert read(write(each, tmp_path / folder)) == each
+    assert [each.comparable for each in finished(tmp_path)] == [True, False]
+    assert finished(tmp_path / "nothing") == []
+
+
+def test_scores_are_averaged_over_seeds_of_the_largest_scale() -> None:
+    results = [result(0.5, seed=1), result(0.7, seed=2), result(0.9, 0.1), result(0.1, recipe="b")]
+    found = measured(results, "a", "mutex", "aji")
+    assert found is not None
+    assert (found.mean, found.spread, found.scale) == (pytest.approx(0.6), pytest.approx(0.02**0.5), 1)
+    assert str(found) == "0.600 ± 0.141"
+    assert str(measured(results[2:], "a", "mutex", "aji")) == "0.900 (scale 0.1)"
+    assert measured(results, "a", "lmc", "aji") is None
+    assert measured(results, "a", "mutex", "voi") is None
+    assert measured(results, "c", "mutex", "aji") is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"recipe": "a"}'])
+def test_a_file_of_another_kind_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "scores.json").write_text(text)
+    with pytest.raises(UserError, match=r"scores\.json holds no scores of a recipe"):
+        finished(tmp_path)

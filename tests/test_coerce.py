@@ -1,0 +1,65 @@
+"""Values from YAML and the command line become what an annotation asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segraft.coerce import typed
+from segraft.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "expected"),
+    [
+        (int, 3, 3),
+        (int, "3", 3),
+        (float, "1e-3", 1e-3),
+        (float, 2, 2.0),
+        (bool, "False", False),
+        (bool, True, True),
+        (str, "true", "true"),
+        (int | None, "none", None),
+        (int | None, "7", 7),
+        (str | None, "none", "none"),
+        (Path | None, "none", Path("none")),
+        (Sequence[int], "128, 64", (128, 64)),
+        (Sequence[int] | None, "[1 2]", (1, 2)),
+        (tuple[float, float], [1, "2"], (1.0, 2.0)),
+        (tuple[int, ...], [], ()),
+        (dict[str, float], {"a": "1"}, {"a": 1.0}),
+        (dict[str, Any], {"a": "1"}, {"a": "1"}),
+    ],
+    ids=str,
+)
+def test_what_an_annotation_asks_for(hint: Any, value: Any, expected: Any) -> None:
+    result = typed("name", hint, value)
+    assert result == expected
+    assert type(result) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("hint", "value"),
+    [
+        (int, 1.5),
+        (int, "1.5"),
+        (int, True),
+        (bool, 1),
+        (bool, "perhaps"),
+        (float, "much"),
+        (float, None),
+        (str, 3),
+        (tuple[float, float], (1.0,)),
+        (tuple[int, ...], "12"),
+        (Sequence[int], 3),
+        (Sequence[int], "a b"),
+        (dict[str, float], "a"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused_by_name(hint: Any, value: Any) -> None:
+    with pytest.raises(UserError, match=r"^name is .*; wanted .*; change it$"):
+        typed("name", hint, value)

@@ -1,0 +1,179 @@
+"""What is left behind: whole files, the best model, and no more lines than the checkpoint knows."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import lightning
+import pytest
+import torch
+
+from segraft.errors import UserError
+from segraft.run_folder import RunFolder
+from segraft.settings import DistillSettings, TrainSettings
+from segraft.training.callbacks import Keeper, Stopped
+
+Scores = list[dict[str, float]]
+
+
+class Run:
+    """A keeper in a pretended training: ``step`` says what training and validation came to."""
+
+    def __init__(self, out: Path, **settings: Any) -> None:
+        self.saved: list[int] = []
+        self.settings = TrainSettings(
+            **{"dataset": "none", "out": out, "steps": 100, "validate_every": 1, **settings}
+        ).for_dimension(2)
+        self.keeper = Keeper(self.settings, lambda: self.saved.append(self.trainer.global_step))
+        self.learner = Mock()
+        self.trainer = Mock(spec=lightning.Trainer)
+        self.trainer.configure_mock(is_global_zero=True, global_step=0, max_steps=100, should_stop=False)
+        self.trainer.strategy.broadcast = lambda value: value
+        self.trainer.strategy.reduce_boolean_decision = lambda value, all: value
+        self.trainer.save_checkpoint = lambda path: Path(path).write_text(str(self.trainer.global_step))
+        self.keeper.folder.last.parent.mkdir(parents=True)
+        self.keeper.on_train_start(self.trainer, self.learner)
+
+    def step(self, score: float = 0.5, term: float = 1.0) -> None:
+        self.trainer.global_step += 1
+        self.learner.terms = {"affinity": torch.tensor(term)}
+        self.learner.validate.return_value = {"aji": score, "voi": score}
+        self.keeper.on_train_batch_end(self.trainer, self.learner)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.keeper.folder.metrics.read_text().splitlines()]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    made = Run(tmp_path)
+    yield made
+    made.keeper.on_train_end(made.trainer, made.learner)
+
+
+def ended(run: Run) -> Run:
+    run.keeper.on_train_end(run.trainer, run.learner)
+    return run
+
+
+def test_the_best_model_is_kept(run: Run) -> None:
+    for score in (0.2, 0.5, 0.5, 0.4, 0.6):
+        run.step(score)
+    assert run.saved == [1, 2, 5]
+    assert [line["val"]["aji"] for line in run.lines if "val" in line] == [0.2, 0.5, 0.5, 0.4, 0.6]
+
+
+def test_some_scores_are_better_when_low(tmp_path: Path) -> None:
+    run = Run(tmp_path, monitor="voi")
+    for score in (2.0, 3.0, 1.0):
+        run.step(score)
+    assert ended(run).saved == [1, 3]
+
+
+def test_a_model_is_kept_even_if_its_score_is_undefined(run: Run) -> None:
+    for score in (math.nan, math.nan, 0.1, math.nan):
+        run.step(score)
+    assert run.saved == [1, 2, 3]
+
+
+def test_patience(tmp_path: Path) -> None:
+    run = Run(tmp_path, patience=2)
+    stops = []
+    for score in (0.2, 0.1, 0.3, 0.3, 0.1):
+        run.step(score)
+        stops.append(run.trainer.should_stop)
+    assert stops == [False, False, False, False, True]
+    again = Keeper(run.settings, lambda: None)
+    again.load_state_dict(ended(run).keeper.state_dict())
+    run.trainer.should_stop = False
+    again.on_train_start(run.trainer, run.learner)
+    again.on_train_end(run.trainer, run.learner)
+    assert run.trainer.should_stop
+
+
+def test_without_patience_nothing_stops(run: Run) -> None:
+    for _ in range(20):
+        run.step(0.0)
+    assert not run.trainer.should_stop
+
+
+def test_checkpoints_know_the_validation_at_their_step(run: Run) -> None:
+    state: list[dict[str, Any]] = []
+    run.trainer.save_checkpoint = lambda path: (Path(path).write_text(""), state.append(run.keeper.state_dict()))
+    run.step(0.7)
+    assert (state[0]["best"], state[0]["scores"]["aji"]) == (0.7, 0.7)
+
+
+def test_an_interruption_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+    run = Run(tmp_path / "a run", validate_every=50)
+    run.step()
+    assert not run.keeper.folder.last.exists()
+    run.keeper.interrupted = True
+    with pytest.raises(Stopped, match=r"after step 2 of 100; go on with: segraft train --config '.*a run' --resume$"):
+        run.step()
+    assert ended(run).keeper.folder.last.read_text() == "2"
+    assert [line["step"] for line in run.lines] == [1]
+    assert Stopped.code == 130
+
+
+def test_an_interruption_on_another_rank_stops_this_one(run: Run) -> None:
+    run.trainer.strategy.reduce_boolean_decision = lambda value, all: True
+    with pytest.raises(Stopped):
+        run.step()
+
+
+def test_a_distillation_goes_on_as_one(tmp_path: Path) -> None:
+    settings = DistillSettings(dataset="none", out=tmp_path, teacher=tmp_path)
+    assert Keeper(settings, lambda: None).command() == f"segraft distill --config {tmp_path} --resume"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_is_told_before_it_is_saved(run: Run, value: float) -> None:
+    run.step()
+    with pytest.raises(UserError, match=rf"affinity is {value} at step 2; .* lower rate"):
+        run.step(term=value)
+    assert run.keeper.folder.last.read_text() == "1"
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(run: Run) -> None:
+    run.step()
+
+    def full(path: Path) -> None:
+        Path(path).write_text("half of")
+        raise OSError(28, "No space left on device")
+
+    run.trainer.save_checkpoint = full
+    with pytest.raises(UserError, match=r"last\.ckpt cannot be written \(No space left on device\)"):
+        run.step()
+    assert run.keeper.folder.last.read_text() == "1"
+    assert list(run.keeper.folder.last.parent.iterdir()) == [run.keeper.folder.last]
+
+
+@pytest.mark.parametrize("what", ["open", "board"])
+def test_metrics_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    run.step()
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    assert run.keeper._board is not None
+    monkeypatch.setattr(*((Path, "open") if what == "open" else (run.keeper._board, "add_scalar")), full)
+    with pytest.raises(UserError, match="cannot be written"):
+        run.step()
+    monkeypatch.undo()
+    assert run.keeper.folder.last.read_text() == "1"
+
+
+def test_lines_after_the_checkpoint_are_forgotten(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.history_until(5) == []
+    lines = [json.dumps({"step": step}) + "\n" for step in (1, 5, 5, 6)]
+    folder.metrics.write_text("".join(lines) + '{"step": 7, "aff')
+    assert folder.history_until(5) == lines[:3]
+    assert folder.history_until(9) == lines
