@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from segraft.errors import UserError
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D, embedding_affinities
+from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D, embedding_affinities, unit_affinities
+from segraft.graphs.embedding import unit
 from segraft.graphs.memory_bank import MemoryBank
-from segraft.losses import GraphRelationLoss
+from segraft.losses import GraphRelationLoss, weighted_sum
 from segraft.losses.graph_relation import check
 from segraft.types import Offsets
 
@@ -316,6 +317,18 @@ def test_the_students_affinities_can_be_handed_over() -> None:
     affinities = embedding_affinities(case.student, OFFSETS_2D)
     found = case.loss()(case.student, case.teacher, case.labels, affinities)
     torch.testing.assert_close(found, case.terms())
+
+
+def test_the_students_unit_vectors_can_be_handed_over() -> None:
+    """The same values, bit for bit; one derivative of the unit vectors in place of two, so that gradients differ by
+    rounding."""
+    case = Case(2)
+    units = unit(case.student)
+    found = case.loss()(case.student, case.teacher, case.labels, unit_affinities(units, OFFSETS_2D), units)
+    wanted = case.terms()
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+    gradients = [torch.autograd.grad(weighted_sum(terms, {}), case.student)[0] for terms in (found, wanted)]
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-15)
 
 
 def test_the_bank_is_pushed_in_training_mode_only_and_first() -> None:

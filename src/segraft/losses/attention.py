@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from segraft.graphs.embedding import EPSILON
 from segraft.losses.stages import pooled, stage_pairs
-from segraft.tensors import Affinities, Labels, Output
+from segraft.tensors import Affinities, Embedding, Labels, Output
 from segraft.types import Offsets
 
 
@@ -48,7 +48,12 @@ class AttentionTransfer(nn.Module):
         return cls()
 
     def forward(
-        self, student: Output, teacher: Output, labels: Labels, affinities: Affinities | None = None
+        self,
+        student: Output,
+        teacher: Output,
+        labels: Labels,
+        affinities: Affinities | None = None,
+        units: Embedding | None = None,
     ) -> dict[str, Tensor]:
         """Compare the stages of two outputs for the same images."""
         return {"attention": attention(stage_pairs(student, teacher))}

@@ -8,7 +8,7 @@ from segraft.graphs.affinity import unit_affinities
 from segraft.graphs.embedding import exact, unit
 from segraft.graphs.instances import batch_nodes
 from segraft.losses.graph_relation import check, intra_affinity, intra_edge, intra_node
-from segraft.tensors import Affinities, Labels, Output
+from segraft.tensors import Affinities, Embedding, Labels, Output
 from segraft.types import Offsets
 
 
@@ -32,7 +32,12 @@ class BISKD(nn.Module):
         return cls(offsets)
 
     def forward(
-        self, student: Output, teacher: Output, labels: Labels, affinities: Affinities | None = None
+        self,
+        student: Output,
+        teacher: Output,
+        labels: Labels,
+        affinities: Affinities | None = None,
+        units: Embedding | None = None,
     ) -> dict[str, Tensor]:
         """Compare the embeddings of two outputs under labels ``(B, *space)``.
 

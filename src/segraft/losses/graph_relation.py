@@ -132,15 +132,16 @@ class GraphRelationLoss(nn.Module):
         teacher: Embedding | Output,
         labels: Labels,
         affinities: Affinities | None = None,
+        units: Embedding | None = None,
     ) -> dict[str, Tensor]:
         """Compare embeddings ``(B, D, *space)``, or outputs that hold them, under labels ``(B, *space)``.
 
-        ``affinities`` are the student's own, where the caller has computed them already.
+        ``affinities`` and ``units`` (unit vectors) are the student's own, where the caller has them already.
         """
         student, teacher = (side.embedding if isinstance(side, Output) else side for side in (student, teacher))
         check(student, teacher, labels, self.offsets, self.memory)
         student, teacher = exact(student), exact(teacher.detach())
-        pixels, teacher_pixels = unit(student), unit(teacher)
+        pixels, teacher_pixels = unit(student) if units is None else units, unit(teacher)
         nodes, present = batch_nodes(student, labels)
         teacher_nodes, _ = batch_nodes(teacher, labels)
         edges, teacher_edges = unit(nodes, dim=-1), unit(teacher_nodes, dim=-1)

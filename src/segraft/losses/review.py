@@ -13,7 +13,7 @@ from torch.nn import functional
 from segraft.errors import UserError
 from segraft.graphs.embedding import exact
 from segraft.losses.stages import aligned, pooled, stage_channels, stage_pairs
-from segraft.tensors import Affinities, Labels, Output
+from segraft.tensors import Affinities, Embedding, Labels, Output
 from segraft.types import Offsets
 
 CONVOLUTIONS: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -109,7 +109,12 @@ class KnowledgeReview(nn.Module):
         return cls(stage_channels(student, patch), stage_channels(teacher, patch), len(patch))
 
     def forward(
-        self, student: Output, teacher: Output, labels: Labels, affinities: Affinities | None = None
+        self,
+        student: Output,
+        teacher: Output,
+        labels: Labels,
+        affinities: Affinities | None = None,
+        units: Embedding | None = None,
     ) -> dict[str, Tensor]:
         """Compare the stages of two outputs for the same images."""
         pairs = stage_pairs(student, teacher)

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from segraft.graphs.embedding import gram, unit
 from segraft.losses.stages import stage_pairs
-from segraft.tensors import Affinities, Labels, Output
+from segraft.tensors import Affinities, Embedding, Labels, Output
 from segraft.types import Offsets
 
 
@@ -44,7 +44,12 @@ class SimilarityPreserving(nn.Module):
         return cls()
 
     def forward(
-        self, student: Output, teacher: Output, labels: Labels, affinities: Affinities | None = None
+        self,
+        student: Output,
+        teacher: Output,
+        labels: Labels,
+        affinities: Affinities | None = None,
+        units: Embedding | None = None,
     ) -> dict[str, Tensor]:
         """Compare the stages of two outputs for the same images."""
         return {"similarity": similarity(stage_pairs(student, teacher))}

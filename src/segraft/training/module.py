@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from segraft.errors import choose
-from segraft.graphs.affinity import BACKGROUNDS, embedding_affinities
+from segraft.graphs.affinity import BACKGROUNDS, unit_affinities
+from segraft.graphs.embedding import unit
 from segraft.losses import supervised, weighted_sum
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.model import Model
@@ -68,14 +69,15 @@ class Learner(lightning.LightningModule):
         """Unweighted terms by name, for images ``(B, C, *space)`` and labels ``(B, *space)``."""
         output = self.network.features(image)
         labels = centre(labels, output.embedding.shape[2:])
-        affinities = embedding_affinities(output.embedding, self.model.offsets)
+        units = unit(output.embedding)
+        affinities = unit_affinities(units, self.model.offsets)
         terms = {
             "affinity": supervised.affinity(affinities, labels, self.model.offsets, self.background),
             "foreground": supervised.foreground(output.foreground, labels),
         }
         if self.distiller is not None:
             seen = look(self._teacher[0], image, tuple(output.embedding.shape[2:]))
-            terms |= self.distiller(output, seen, labels, affinities)
+            terms |= self.distiller(output, seen, labels, affinities, units)
         return terms
 
     def configure_optimizers(self) -> Any:
