@@ -19,13 +19,14 @@ import torch
 import transcription
 from torch import Tensor
 
-from segraft.graphs.affinity import OFFSETS_2D
-from segraft.graphs.embedding import unit
+from segraft.graphs.graph import Graph
 from segraft.graphs.instances import batch_nodes
 from segraft.graphs.memory_bank import INSTANCES, PIXELS, MemoryBank
-from segraft.losses.graph_relation import GraphRelationLoss, inter_affinity, inter_edge, intra_edge, intra_node
+from segraft.graphs.offsets import OFFSETS_2D
+from segraft.losses.graph_relation import GraphRelationLoss
+from segraft.losses.graph_terms import inter_affinity, inter_edge, intra_edge, intra_node
 
-DIM, SIZE, BATCH, BANK, CONTRAST, POOL = 16, 544, 2, 32, 12, 7
+DIM, SIZE, BATCH, BANK, SAMPLES, POOL = 16, 544, 2, 32, 12, 7
 FEW, MANY = 16, 400
 """Instances per image: as leaves in the paper's 544 × 544 images, and a dense field of cells."""
 
@@ -42,15 +43,15 @@ def grid_labels(size: int, instances: int) -> Tensor:
 class Case:
     """A batch, and twelve remembered images both ways."""
 
-    def __init__(self, size: int, instances: int, bank: int = BANK, contrast: int = CONTRAST) -> None:
+    def __init__(self, size: int, instances: int, bank: int = BANK, samples: int = SAMPLES) -> None:
         torch.manual_seed(0)
-        self.contrast = contrast
+        self.samples = samples
         self.labels = grid_labels(size, instances)
         self.student = torch.randn(BATCH, DIM, size, size, requires_grad=True)
         self.teacher = torch.randn(BATCH, DIM, size, size)
         self.bank = MemoryBank(bank, DIM)
         self.memory: list[transcription.Remembered] = []
-        for _ in range(0, min(contrast, 12), BATCH):
+        for _ in range(0, min(samples, 12), BATCH):
             maps = torch.randn(BATCH, DIM, size, size)
             self.bank.push(maps, self.labels)
             nodes, _ = batch_nodes(maps, self.labels)
@@ -59,27 +60,24 @@ class Case:
             self.bank.push_grams(self.bank.grams[:1].expand(bank - int(self.bank.filled), -1, -1, -1).clone())
 
     def all_terms(self) -> dict[str, Tensor]:
-        loss = GraphRelationLoss(OFFSETS_2D, self.bank, self.contrast)
+        loss = GraphRelationLoss(OFFSETS_2D, self.bank, self.samples)
         return loss(self.student, self.teacher, self.labels)
 
     def inter_terms(self) -> dict[str, Tensor]:
-        drawn = self.bank.sample(self.contrast)
-        nodes, present = batch_nodes(self.student, self.labels)
-        teacher_nodes, _ = batch_nodes(self.teacher, self.labels)
-        edges = unit(nodes, dim=-1), unit(teacher_nodes, dim=-1)
+        drawn = self.bank.sample(self.samples)
+        pair = [Graph.of(embedding, self.labels, offsets=()) for embedding in (self.student, self.teacher)]
         return {
-            "inter_edge": inter_edge(*edges, present, drawn[:, INSTANCES]),
-            "inter_affinity": inter_affinity(unit(self.student), unit(self.teacher), drawn[:, PIXELS]),
+            "inter_edge": inter_edge(*pair, drawn[:, INSTANCES]),
+            "inter_affinity": inter_affinity(*pair, drawn[:, PIXELS]),
         }
 
     def instance_terms(self) -> dict[str, Tensor]:
-        nodes, present = batch_nodes(self.student, self.labels)
-        teacher_nodes, _ = batch_nodes(self.teacher, self.labels)
-        edges = unit(nodes, dim=-1), unit(teacher_nodes, dim=-1)
+        embeddings = self.student, self.teacher  # in place of unit vectors, of which these terms take nothing
+        pair = [Graph.of(each, self.labels, offsets=(), units=each) for each in embeddings]
         return {
-            "intra_node": intra_node(nodes, teacher_nodes, present),
-            "intra_edge": intra_edge(*edges, present),
-            "inter_edge": inter_edge(*edges, present, self.bank.sample(self.contrast)[:, INSTANCES]),
+            "intra_node": intra_node(*pair),
+            "intra_edge": intra_edge(*pair),
+            "inter_edge": inter_edge(*pair, self.bank.sample(self.samples)[:, INSTANCES]),
         }
 
     def plain_terms(self, pool: int = POOL) -> dict[str, Tensor]:
@@ -138,7 +136,7 @@ def difference(case: Case) -> float:
 
 def measure() -> dict[str, dict[str, float]]:
     """All comparisons by name."""
-    few, many, small = Case(SIZE, FEW), Case(SIZE, MANY), Case(64, FEW, bank=CONTRAST)
+    few, many, small = Case(SIZE, FEW), Case(SIZE, MANY), Case(64, FEW, bank=SAMPLES)
     table = {
         "inter-image terms, 7×7-pooled pairs": compare(few, few.plain_inter_terms, few.inter_terms),
         "all five terms, 7×7-pooled pairs": compare(few, few.plain_terms, few.all_terms),
@@ -154,8 +152,8 @@ def measure() -> dict[str, dict[str, float]]:
 def measure_bank() -> dict[str, float]:
     """Seconds of the five terms for several sizes of the bank and numbers of drawn images."""
     return {
-        f"K {bank}, L {contrast}": (case := Case(SIZE, FEW, bank, contrast)).seconds(case.all_terms, 5)
-        for bank, contrast in ((12, 4), (32, 12), (256, 12), (2048, 1024))
+        f"K {bank}, L {samples}": (case := Case(SIZE, FEW, bank, samples)).seconds(case.all_terms, 5)
+        for bank, samples in ((12, 4), (32, 12), (256, 12), (2048, 1024))
     }
 
 
@@ -169,7 +167,7 @@ def main() -> None:
     table, by_bank = measure(), measure_bank()
     bank = sum(buffer.nbytes for buffer in MemoryBank(BANK, DIM).buffers())
     maps = BANK * SIZE * SIZE * (DIM + 1) * 4  # feature maps and label maps of four bytes a value
-    print(f"D {DIM}, {SIZE}×{SIZE}, batch {BATCH}, K {BANK}, L {CONTRAST}, {torch.get_num_threads()} threads; ", end="")
+    print(f"D {DIM}, {SIZE}×{SIZE}, batch {BATCH}, K {BANK}, L {SAMPLES}, {torch.get_num_threads()} threads; ", end="")
     print("seconds forward + backward")
     print(f"{'':40}{'plain':>10}{'segraft':>10}{'ratio':>8}")
     for name, row in table.items():

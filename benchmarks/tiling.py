@@ -11,13 +11,16 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from segraft.graphs.affinity import OFFSETS_3D
+from segraft.graphs.offsets import OFFSETS_3D
+from segraft.model.config import ModelConfig, NetworkConfig
 from segraft.model.model import Model
 from segraft.model.tile_memory import fitting_tile, tile_bytes, waste
+from segraft.model.torch_runner import TorchRunner
 from segraft.networks import complexity, create_network
 from segraft.networks.contract import Network
 
@@ -27,13 +30,14 @@ SPACE = (1000, 1000, 1000)
 
 def macs_per_voxel(network: Network, tile: tuple[int, ...]) -> float:
     """Multiply-adds that a tile in the midst of a volume spends on each voxel of its core."""
-    window = network.input_size(tile)
+    window = network.geometry.input_size(tile)
     return complexity(network, (1, 1, *window))[1] / math.prod(tile)
 
 
 def seconds(network: Network, volume: np.ndarray, tile: tuple[int, ...]) -> float:
     """Time to the affinities of a volume."""
-    model = Model(network.eval().requires_grad_(False), {"offsets": OFFSETS_3D})
+    config = replace(ModelConfig.usual(NetworkConfig("mala-tiny"), network.ndim), offsets=OFFSETS_3D)
+    model = Model(TorchRunner(network.eval().requires_grad_(False)), config)
     start = time.perf_counter()
     model.affinities(volume, tile=tile)
     return time.perf_counter() - start
@@ -48,16 +52,17 @@ def main() -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     network = create_network(arguments.network)
-    planned = {f"{size} GB": fitting_tile(network, SPACE, OFFSETS_3D, size * 1e9) for size in (1, 4, 16)}
+    runner = TorchRunner(network)
+    planned = {f"{size} GB": fitting_tile(runner, SPACE, OFFSETS_3D, size * 1e9) for size in (1, 4, 16)}
     print(f"{arguments.network}, a volume of {' × '.join(map(str, SPACE))}")
     print(f"{'tile':10}{'core':>20}{'seen per voxel':>16}{'multiply-adds per voxel':>26}{'planned GB':>12}")
     for name, tile in {"published": PUBLISHED, **planned}.items():
-        core, seen = " × ".join(map(str, tile)), waste(network, SPACE, tile, ())
-        size = tile_bytes(network, SPACE, tile, OFFSETS_3D) / 1e9
+        core, seen = " × ".join(map(str, tile)), waste(network.geometry, SPACE, tile, ())
+        size = tile_bytes(runner, SPACE, tile, OFFSETS_3D) / 1e9
         print(f"{name:10}{core:>20}{seen:>16.1f}{macs_per_voxel(network, tile):>26,.0f}{size:>12.2f}")
     space = tuple(arguments.volume)
     volume = np.random.default_rng(0).integers(0, 255, space).astype(np.uint8)
-    plan = fitting_tile(network, space, OFFSETS_3D, 4e9)
+    plan = fitting_tile(runner, space, OFFSETS_3D, 4e9)
     times = {name: seconds(network, volume, tile) for name, tile in (("published", PUBLISHED), ("planned", plan))}
     print(
         f"to affinities of {' × '.join(map(str, space))}, {torch.get_num_threads()} threads: published tiles ", end=""

@@ -21,8 +21,9 @@ from PIL import Image
 
 from segraft import load
 from segraft.data import open_dataset
-from segraft.reporting.pictures import crop, label_colours
+from segraft.reporting.pictures import label_colours
 from segraft.reporting.projection import fit_projection
+from segraft.reporting.view import shown
 from segraft.types import Sample
 
 
@@ -43,7 +44,7 @@ def draw(sample: Sample, runs: dict[str, Path], side: int) -> Figure:
         above.imshow(projection(embedding))
         below.imshow(label_colours(centre(model.predict(sample.image), side), truth))
         above.set_title(f"embedding, {name}")
-        below.set_title(f"{sum(weight.numel() for weight in model.network.parameters()):,} parameters")
+        below.set_title(f"{model.runner.complexity(model.geometry.minimum)[0]:,} parameters")
     for axis in axes.flat:
         axis.set_axis_off()
     return figure
@@ -51,7 +52,7 @@ def draw(sample: Sample, runs: dict[str, Path], side: int) -> Figure:
 
 def centre(array: np.ndarray, side: int) -> np.ndarray:
     """The middle ``(side, side)`` of an image, or of the middle section of a volume."""
-    section = crop(np.asarray(array))
+    section = shown(np.asarray(array))
     begin = [max(0, size - side) // 2 for size in section.shape]
     return section[tuple(slice(start, start + side) for start in begin)]
 

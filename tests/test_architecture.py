@@ -21,7 +21,9 @@ PACKAGE = PROJECT / "src" / "segraft"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ("errors", "types", "tensors"),
+    ("errors",),
+    ("types", "weights"),
+    ("tensors",),
     ("files", "coerce", "graphs", "networks"),
     ("labels", "losses"),
     ("images", "metrics", "segment"),
@@ -39,8 +41,11 @@ FLOORS = (
 """From the ground up. A file imports from lower floors only, and from its own room."""
 
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-LONGEST_FILE = 400
-LONGEST_FUNCTION = 60
+LONGEST_FILE = 300
+LONGEST_FUNCTION = 40
+TYPED_ROOMS = ("model", "training", "commands")
+"""Rooms in which nothing that is a network or a configuration may be of any type."""
+NETWORKS_AND_CONFIGURATIONS = re.compile(r"(^|_)(network|teacher|student|model|runner|module|config|configuration)s?$")
 
 
 def room(path: Path) -> str:
@@ -102,6 +107,33 @@ def test_rooms_are_small(path: Path) -> None:
     assert not long, f"functions of more than {LONGEST_FUNCTION} lines: {long}"
 
 
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_private_names_stay_private(path: Path) -> None:
+    """A name that begins with an underscore is imported by nobody."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("segraft"):
+            private = [alias.name for alias in node.names if alias.name.startswith("_")]
+            assert not private, f"line {node.lineno}: {private} of {node.module}"
+
+
+def annotated(path: Path) -> Iterator[tuple[int, str, str]]:
+    """(line, name, annotation) of every parameter, field and annotated variable, and of what functions return."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            yield node.lineno, node.arg, ast.unparse(node.annotation)
+        elif isinstance(node, ast.AnnAssign):
+            yield node.lineno, ast.unparse(node.target).rpartition(".")[2], ast.unparse(node.annotation)
+        elif isinstance(node, ast.FunctionDef) and node.returns is not None:
+            yield node.lineno, node.name, ast.unparse(node.returns)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room(path) in TYPED_ROOMS], ids=relative)
+def test_networks_and_configurations_have_types(path: Path) -> None:
+    for line, name, annotation in annotated(path):
+        if NETWORKS_AND_CONFIGURATIONS.search(name):
+            assert not re.search(r"\bAny\b", annotation), f"line {line}: {name} is {annotation}"
+
+
 def test_no_room_for_odds_and_ends() -> None:
     stems = {path.stem for path in FILES} | {path.parent.name for path in FILES}
     assert not stems & {"utils", "util", "helpers", "common", "misc", "tools", "base"}
@@ -149,6 +181,14 @@ HEAVY = {"lightning", "pytorch_lightning", "tensorboard", "matplotlib", "jinja2"
 def test_importing_segraft_does_no_work() -> None:
     heavy = HEAVY | {"torch", "numpy", "scipy", "zarr", "h5py", "bioimage_cpp", "cyclopts"}
     assert not modules_after("import segraft") & heavy
+
+
+@pytest.mark.parametrize("tokens", [["--help"], ["train", "--help"], ["distill", "--help"]])
+def test_asking_for_help_waits_for_no_network(tokens: list[str]) -> None:
+    heavy = HEAVY | {"torch", "numpy", "scipy", "zarr", "h5py", "bioimage_cpp"}
+    code = "import contextlib, io; from segraft.cli import main\n"
+    code += f"with contextlib.redirect_stdout(io.StringIO()): main({tokens})"
+    assert not modules_after(code) & heavy
 
 
 def test_what_predicts_does_not_load_what_trains() -> None:

@@ -49,7 +49,7 @@ def test_scores_of_two_sets_of_runs(
 
 def test_graph_losses_agree_with_their_transcription(monkeypatch: pytest.MonkeyPatch) -> None:
     module = load("graph_losses", monkeypatch)
-    case = module["Case"](28, 4, bank=4, contrast=4)
+    case = module["Case"](28, 4, bank=4, samples=4)
     assert module["difference"](case) < 1e-5
     times = module["compare"](case, case.plain_terms, case.all_terms)
     assert set(times) == {"plain_s", "ours_s", "ratio"}

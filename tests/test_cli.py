@@ -21,6 +21,7 @@ from segraft.errors import SomeFailed, UserError
 from segraft.model import checkpoint
 from segraft.networks import create_network
 from segraft.settings import DistillSettings, TrainSettings
+from shared.models import a_config
 
 Capture = pytest.CaptureFixture[str]
 PROJECT = Path(__file__).parent.parent
@@ -144,13 +145,12 @@ def test_the_student_is_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    config = {
-        "network": {"name": "resunet-tiny", "in_channels": 1, "dim": 4, "filters": [2, 4, 8]},
-        "normalisation": {"low": 1.0, "high": 99.8},
-        "offsets": [[-1, 0], [0, -1], [-27, 0]],
-        "segmentation": {"segmenter": "mutex", "foreground": 0.4, "minimum_size": 12},
-        "training": {"dataset": "bbbc039", "steps": 1500, "method": "graph", "patch": [256, 256]},
-    }
+    config = a_config(
+        {"name": "resunet-tiny", "dim": 4, "filters": (2, 4, 8)},
+        offsets=((-1, 0), (0, -1), (-27, 0)),
+        segmentation={"segmenter": "mutex", "foreground_threshold": 0.4, "minimum_size": 12},
+        training={"dataset": "bbbc039", "steps": 1500, "method": "graph", "patch": [256, 256]},
+    )
     checkpoint.save(path, create_network("resunet-tiny", dim=4, filters=(2, 4, 8)), config)
     return path
 

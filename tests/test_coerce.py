@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from segraft.coerce import typed
+from segraft.coerce import coerce
 from segraft.errors import UserError
 
 
@@ -36,7 +36,7 @@ from segraft.errors import UserError
     ids=str,
 )
 def test_what_an_annotation_asks_for(hint: Any, value: Any, expected: Any) -> None:
-    result = typed("name", hint, value)
+    result = coerce("name", hint, value)
     assert result == expected
     assert type(result) is type(expected)
 
@@ -61,5 +61,5 @@ def test_what_an_annotation_asks_for(hint: Any, value: Any, expected: Any) -> No
     ids=str,
 )
 def test_what_cannot_be_is_refused_by_name(hint: Any, value: Any) -> None:
-    with pytest.raises(UserError, match=r"^name is .*; wanted .*; change it$"):
-        typed("name", hint, value)
+    with pytest.raises(UserError, match=r"^name: got .*, expected .*; change it$"):
+        coerce("name", hint, value)

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from segraft.model import checkpoint
-from segraft.networks import create_network
+from segraft.networks import create_network, dimensions
+from shared.models import a_config
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "make_picture.py"
 
@@ -22,7 +23,7 @@ def test_a_picture_of_runs(
     dataset: str, network: str, filters: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, out = tmp_path / "model.safetensors", tmp_path / "picture.png"
-    config = {"network": {"name": network, "in_channels": 1, "dim": 4, "filters": list(filters)}}
+    config = a_config({"name": network, "dim": 4, "filters": filters}, ndim=dimensions(network))
     checkpoint.save(model, create_network(network, dim=4, filters=filters), config)
     arguments = [str(out), f"one={model}", f"other={model}", "--dataset", dataset, "--side", "48"]
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])

@@ -6,6 +6,7 @@ Few steps on few pixels: whether it runs and learns something finite, not how we
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from segraft.commands.distill import distill
 from segraft.commands.train import train
 from segraft.data import DATASETS
 from segraft.errors import UserError
+from segraft.model.config import Segmentation
 from segraft.networks import NETWORKS
 from segraft.segment import SEGMENTERS
-from segraft.settings import METHOD_WEIGHTS
+from segraft.weights import METHOD_WEIGHTS
 from shared.networks import SMALL_FILTERS, SMALL_PATCH
 from shared.runs import history
 from shared.samples import row_of_cells
@@ -89,7 +91,7 @@ def test_every_student_learns_by_every_method(
     assert terms == {"affinity", "foreground", *METHOD_WEIGHTS[method]}
     assert all(np.isfinite(line[name]) for line in lines for name in terms & set(line))
     fresh = segraft.create_network(student, 1, 4, SMALL_FILTERS[student])
-    assert {name: p.shape for name, p in model.network.state_dict().items()} == {
+    assert {name: p.shape for name, p in model.runner.network.state_dict().items()} == {
         name: p.shape for name, p in fresh.state_dict().items()
     }
 
@@ -98,8 +100,8 @@ def test_every_student_learns_by_every_method(
 @pytest.mark.parametrize("name", ["resunet-tiny", "mala-tiny"])
 def test_every_segmenter_serves_images_and_volumes(teachers: dict[str, Path], name: str, segmenter: str) -> None:
     model = segraft.load(teachers[name])
-    model.config["segmentation"] = {"segmenter": segmenter, "foreground": 0.1, "minimum_size": 0}
-    cells = row_of_cells(model.network.ndim)
+    model.config = replace(model.config, segmentation=Segmentation(segmenter, foreground_threshold=0.1))
+    cells = row_of_cells(model.geometry.ndim)
     labels = model.predict(cells.image)
     assert labels.shape == cells.image.shape[1:]
     assert labels.dtype == np.uint32
@@ -109,7 +111,7 @@ def test_every_segmenter_serves_images_and_volumes(teachers: dict[str, Path], na
 
 def test_nearest_offsets_alone_train_for_waterz(tmp_path: Path) -> None:
     model = train(network="mala-tiny", offsets="3d", out=tmp_path / "run", **settings("mala-tiny"))
-    assert model.config["segmentation"]["segmenter"] == "waterz"
+    assert model.config.segmentation.segmenter == "waterz"
     assert len(model.offsets) == 3
 
 
@@ -120,21 +122,21 @@ def test_a_knowledge_review_learns_its_own_weights_and_resumes_them(teachers: di
     fusions = [name for name in state["state_dict"] if name.startswith("distiller.fusions")]
     moments = state["optimizer_states"][0]["state"]
     assert fusions
-    assert len(moments) > len(list(segraft.load(tmp_path / "run").network.parameters()))
+    assert len(moments) > len(list(segraft.load(tmp_path / "run").runner.network.parameters()))
 
 
 @pytest.mark.parametrize(
     ("student", "teacher", "changes", "words"),
     [
-        ("resunet-tiny", "mala", {}, "has ndim 3, the student 2"),
-        ("mala-tiny", "resunet", {}, "has ndim 2, the student 3"),
-        ("resunet-tiny", "resunet", {"dim": 5}, "has dim 4, the student 5"),
-        ("resunet-tiny", "resunet", {"offsets": "3d"}, "offsets 3d .* 2 dimensions; wanted 2d"),
-        ("mala-tiny", "mala", {"offsets": "2d"}, "offsets 2d .* 3 dimensions; wanted 3d or 3d-long"),
+        ("resunet-tiny", "mala", {}, "ndim: got 3 of the teacher .*, 2 of the student"),
+        ("mala-tiny", "resunet", {}, "ndim: got 2 of the teacher .*, 3 of the student"),
+        ("resunet-tiny", "resunet", {"dim": 5}, "dim: got 4 of the teacher .*, 5 of the student"),
+        ("resunet-tiny", "resunet", {"offsets": "3d"}, "offsets: got 3d .* 2 dimensions, expected 2d"),
+        ("mala-tiny", "mala", {"offsets": "2d"}, "offsets: got 2d .* 3 dimensions, expected 3d or 3d-long"),
         ("mala-tiny", "mala", {"patch": (24, 64, 64)}, "nearest 24 × 70 × 70"),
-        ("mala-tiny", "mala", {"width": 2, "filters": None}, "width 2 came for mala-tiny"),
-        ("resunet-tiny", "resunet", {"channels": (0,), "method": "spkd", "batch": 1}, "wanted --batch 2 or more"),
-        ("resunet-tiny", "mobilenet", {"patch": (12, 12)}, "the teacher .* needs \\(16, 16\\)"),
+        ("mala-tiny", "mala", {"width": 2, "filters": None}, "width: got 2 for mala-tiny"),
+        ("resunet-tiny", "resunet", {"channels": (0,), "method": "spkd", "batch": 1}, "give --batch 2 or more"),
+        ("resunet-tiny", "mobilenet", {"patch": (12, 12)}, "expected \\(16, 16\\) or more, which the teacher"),
     ],
 )
 def test_pairs_that_cannot_be_are_answered_before_training(

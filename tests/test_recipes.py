@@ -11,7 +11,8 @@ import torch
 
 import segraft
 from segraft.data import DATASETS
-from segraft.graphs.affinity import BACKGROUNDS, OFFSETS
+from segraft.graphs.affinity import BACKGROUNDS
+from segraft.graphs.offsets import OFFSETS
 from segraft.losses import DISTILLERS
 from segraft.metrics.scores import SCORES
 from segraft.networks import NETWORKS, complexity, create_network, dimensions, pyramid
@@ -21,8 +22,9 @@ from segraft.paper.recipe import OFFSETS as COUNTS
 from segraft.paper.recipe import weights
 from segraft.paper.scaling import scaled
 from segraft.segment import SEGMENTERS
-from segraft.settings import GRAPH_WEIGHTS, METHOD_WEIGHTS, DistillSettings, TrainSettings, make, plain
+from segraft.settings import DistillSettings, TrainSettings, make, plain
 from segraft.training.augment import check_names
+from segraft.weights import GRAPH_WEIGHTS, METHOD_WEIGHTS
 
 every = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 
@@ -81,7 +83,7 @@ def test_teachers_exist_and_see_the_same(recipe: Recipe) -> None:
     teacher = RECIPES[recipe.teacher]
     assert teacher.teacher is None
     assert str(recipe.settings.teacher) == teacher.name  # type: ignore[attr-defined]
-    for name in ("dataset", "options", "dim", "channels", "offsets", "low", "high", "background", "border"):
+    for name in ("dataset", "options", "dim", "channels", "offsets", "percentiles", "background", "border"):
         assert getattr(teacher.settings, name) == getattr(recipe.settings, name)
 
 
@@ -116,7 +118,7 @@ def test_what_is_published_for_bbbc039() -> None:
 def test_the_papers_settings() -> None:
     ours = RECIPES["table1-cvppp-resunet-tiny-graph"].settings
     assert isinstance(ours, DistillSettings)
-    assert (ours.rate, ours.betas, ours.memory, ours.contrast) == (1e-4, (0.9, 0.99), 32, 12)
+    assert (ours.rate, ours.betas, ours.bank_size, ours.bank_samples) == (1e-4, (0.9, 0.99), 32, 12)
     assert (ours.batch, ours.steps, ours.patch, ours.schedule, ours.optimizer) == (
         2,
         300_000,

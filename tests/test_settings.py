@@ -13,18 +13,9 @@ import yaml
 
 from segraft.errors import UserError
 from segraft.losses import DISTILLERS
-from segraft.settings import (
-    DEVICES,
-    GRAPH_WEIGHTS,
-    LOWEST,
-    METHOD_WEIGHTS,
-    SUPERVISED_WEIGHTS,
-    DistillSettings,
-    TrainSettings,
-    make,
-    plain,
-    read_config,
-)
+from segraft.run_folder import read_config
+from segraft.settings import DEVICES, GROUPS, LOWEST, DistillSettings, TrainSettings, make, plain
+from segraft.weights import GRAPH_WEIGHTS, METHOD_WEIGHTS, SUPERVISED_WEIGHTS
 
 SOURCE = Path(__file__).parent.parent / "src" / "segraft"
 LEAST: dict[str, Any] = {"dataset": "folder", "out": "runs/x", "teacher": "runs/t"}
@@ -108,7 +99,7 @@ def test_a_number_that_yaml_takes_for_a_text() -> None:
     ],
 )
 def test_values_of_another_type(name: str, value: Any) -> None:
-    with pytest.raises(UserError, match=rf"^{name} is .*; wanted .*$"):
+    with pytest.raises(UserError, match=rf"^{name}: got .*, expected .*$"):
         made(**{name: value})
 
 
@@ -123,14 +114,19 @@ def test_values_of_another_type(name: str, value: Any) -> None:
         ("decay", float("nan")),
         ("betas", [0.9, 1.0]),
         ("betas", [-0.1, 0.9]),
-        ("foreground", 1.5),
-        ("foreground", float("nan")),
+        ("foreground_threshold", 1.5),
+        ("foreground_threshold", float("nan")),
+        ("scales", [0.0, 1.0]),
+        ("scales", [2.0, 1.0]),
+        ("scales", [1.0, float("inf")]),
+        ("percentiles", [2.0, 1.0]),
+        ("percentiles", [-1.0, 50.0]),
         ("weights", {"affinity": -1.0}),
         ("weights", {"affinity": float("nan")}),
     ],
 )
 def test_values_out_of_range(name: str, value: Any) -> None:
-    with pytest.raises(UserError, match=rf"{name[:-1]}.*; wanted") as caught:
+    with pytest.raises(UserError, match=rf"{name[:-1]}.*, expected") as caught:
         made(**{name: value})
     assert "\n" not in str(caught.value)
 
@@ -154,7 +150,7 @@ def test_unknown_names_are_answered_with_the_known(name: str, value: Any, known:
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(UserError, match="without dataset, out, teacher"):
+    with pytest.raises(UserError, match="got none for dataset, out, teacher"):
         make(DistillSettings, {"steps": 3, "out": None})
 
 
@@ -204,3 +200,19 @@ def test_configurations_that_are_none(tmp_path: Path, content: bytes) -> None:
 def test_configuration_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot read the configuration"):
         read_config(tmp_path / "nothing.yaml")
+
+
+def test_names_of_the_first_version_are_understood(tmp_path: Path) -> None:
+    old = {"memory": 8, "contrast": 3, "low": 2.0, "high": 99.0, "foreground": 0.4, "intensity": ["contrast"]}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(old), encoding="utf-8")
+    settings = made(**read_config(tmp_path))
+    assert isinstance(settings, DistillSettings)
+    assert (settings.bank_size, settings.bank_samples) == (8, 3)
+    assert (settings.percentiles, settings.foreground_threshold) == ((2.0, 99.0), 0.4)
+    assert settings.intensity == ("contrast",)
+
+
+def test_every_setting_has_its_section_in_the_help() -> None:
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {"config", *(item.name for item in fields(DistillSettings))}

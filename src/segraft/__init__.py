@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from segraft.commands.tune import tune
     from segraft.data import DATASETS
     from segraft.errors import UserError
-    from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D, OFFSETS_3D_LONG, embedding_affinities, label_affinities
+    from segraft.graphs.affinity import embedding_affinities, label_affinities
     from segraft.graphs.instances import instance_nodes
     from segraft.graphs.memory_bank import MemoryBank
+    from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D, OFFSETS_3D_LONG
     from segraft.losses import DISTILLERS, GraphRelationLoss, weighted_sum
     from segraft.model.model import load
     from segraft.networks import NETWORKS, complexity, create_network
@@ -33,16 +34,15 @@ if TYPE_CHECKING:
     from segraft.segment import SEGMENTERS
 
 __version__ = "0.1.0"
-
 _HOMES = {
     "DATASETS": "data",
     "DISTILLERS": "losses",
     "GraphRelationLoss": "losses",
     "MemoryBank": "graphs.memory_bank",
     "NETWORKS": "networks",
-    "OFFSETS_2D": "graphs.affinity",
-    "OFFSETS_3D": "graphs.affinity",
-    "OFFSETS_3D_LONG": "graphs.affinity",
+    "OFFSETS_2D": "graphs.offsets",
+    "OFFSETS_3D": "graphs.offsets",
+    "OFFSETS_3D_LONG": "graphs.offsets",
     "RECIPES": "paper",
     "SEGMENTERS": "segment",
     "UserError": "errors",
@@ -66,7 +66,6 @@ _HOMES = {
     "tune": "commands.tune",
     "weighted_sum": "losses",
 }
-
 __all__ = ["__version__", *_HOMES]
 
 

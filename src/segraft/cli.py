@@ -16,10 +16,10 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Union, get_args, get_type_hints
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from segraft.errors import UserError, out_of_memory
-from segraft.settings import DistillSettings, TrainSettings
+from segraft.settings import GROUPS, DistillSettings, TrainSettings
 
 Verb = Callable[..., Any]
 HELP = {
@@ -27,17 +27,14 @@ HELP = {
     "weights": "Weight of a loss term in place of the default: --weights.TERM VALUE.",
 }
 """Words for the command line alone."""
-
 STOPPED = 130
 """Exit code after Ctrl-C."""
-
 app = App(
     name="segraft",
     help="Distil a heavy instance-segmentation network into a tiny one.",
     help_format="plaintext",
     default_parameter=Parameter(consume_multiple=True, negative_iterable=(), negative_bool=()),
 )
-
 VERBS = {
     "train": "Train a teacher, or a student without one.",
     "distill": "Train a student on labels and on a teacher.",
@@ -95,14 +92,17 @@ def _typed(hint: Any) -> Any:
     return Sequence[Path] if hint == Sequence[str | Path] else hint
 
 
-def _option(name: str, kind: Any, default: Any, hint: Any, text: str) -> inspect.Parameter:
-    """One parameter of a verb with its help; defaults that say nothing are not shown."""
+def _option(
+    name: str, kind: Any, default: Any, hint: Any, text: str, section: Group | None = None
+) -> inspect.Parameter:
+    """One parameter of a verb with its help, in a section of it; defaults that say nothing are not shown."""
     shown: Any = not any(default is nothing for nothing in (None, False, (), inspect.Parameter.empty))
     if isinstance(default, tuple) and default:
         shown = lambda values: " ".join(map(str, values))  # noqa: E731 as it would be typed
-    return inspect.Parameter(
-        name, kind, default=default, annotation=Annotated[hint, Parameter(help=text, show_default=shown)]
-    )
+    words = Parameter(help=text, show_default=shown)
+    if section is not None:
+        words = Parameter(help=text, show_default=shown, group=section)
+    return inspect.Parameter(name, kind, default=default, annotation=Annotated[hint, words])
 
 
 def _with_options(options: Sequence[inspect.Parameter]) -> Callable[[Verb], Verb]:
@@ -132,10 +132,12 @@ def _options_of_settings(kind: type[TrainSettings], renamed: Mapping[str, str]) 
     documents, hints = _documented(kind) | HELP, get_type_hints(kind) | {"config": Path | None}
     defaults: dict[str, Any] = {"dataset": None, "config": None}
     defaults |= {item.name: None if item.default is MISSING else item.default for item in fields(kind)}
+    sections = {name: Group(title.capitalize(), sort_key=k) for k, title in enumerate(GROUPS) for name in GROUPS[title]}
     options = []
     for name, default in defaults.items():
         place = inspect.Parameter.POSITIONAL_OR_KEYWORD if name == "dataset" else inspect.Parameter.KEYWORD_ONLY
-        options.append(_option(renamed.get(name, name), place, default, hints[name], documents[name]))
+        option = _option(renamed.get(name, name), place, default, hints[name], documents[name], sections[name])
+        options.append(option)
     return options
 
 

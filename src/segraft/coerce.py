@@ -1,4 +1,4 @@
-"""Plain values, as YAML and the command line know them, become what an annotation asks for."""
+"""Coercion: plain values, as YAML and the command line give them, become the types that annotations name."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from typing import Any, get_args, get_origin
 from segraft.errors import UserError
 
 WORDS = {"true": True, "false": False, "none": None}
-"""What the command line's words mean where no text is wanted."""
+"""Values of the command line's words, for annotations other than text and paths."""
 
 
-def typed(name: str, hint: Any, value: Any) -> Any:
-    """Return ``value`` as its annotation ``hint`` says: YAML knows no paths and tuples, and takes 1e-3 for a text.
+def coerce(name: str, hint: Any, value: Any) -> Any:
+    """Convert ``value`` to its annotation ``hint``.
 
-    Raises ``UserError``, with the value's ``name``, where that is impossible.
+    YAML has neither paths nor tuples and reads 1e-3 as text; the command line has text only. Supported are plain
+    types, ``Path``, optional types, ``dict``, ``tuple`` and ``Sequence``. Raises ``UserError``, which names the value
+    by ``name``, where the conversion is impossible or would lose something (1.5 to an integer).
     """
     try:
-        return _typed(hint, value)
+        return _coerce(hint, value)
     except (TypeError, ValueError) as error:
-        wanted = hint.__name__ if isinstance(hint, type) and not get_args(hint) else hint
-        raise UserError(f"{name} is {value!r}; wanted {wanted}; change it") from error
+        expected = hint.__name__ if isinstance(hint, type) and not get_args(hint) else hint
+        raise UserError(f"{name}: got {value!r}, expected {expected}; change it") from error
 
 
-def _typed(hint: Any, value: Any) -> Any:
+def _coerce(hint: Any, value: Any) -> Any:
     kind, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return value
     if isinstance(value, str) and not {str, Path} & {hint, *arguments}:
         value = WORDS.get(value.lower(), value)
     if kind is UnionType:
-        return None if value is None and NoneType in arguments else _typed(arguments[0], value)
+        return None if value is None and NoneType in arguments else _coerce(arguments[0], value)
     if kind is dict:
-        return {_typed(arguments[0], key): _typed(arguments[1], item) for key, item in dict(value).items()}
+        return {_coerce(arguments[0], key): _coerce(arguments[1], item) for key, item in dict(value).items()}
     if kind in (tuple, Sequence):
-        return _sequence(arguments, value, split=kind is Sequence)
+        return _coerce_items(arguments, value, split=kind is Sequence)
     if isinstance(value, bool) != (hint is bool):
         raise TypeError
     if hint is int:
@@ -48,8 +50,8 @@ def _typed(hint: Any, value: Any) -> Any:
     return hint(value)
 
 
-def _sequence(arguments: tuple[Any, ...], value: Any, split: bool) -> tuple[Any, ...]:
-    """A tuple of items of one type, or of one type each; text is ``split`` at blanks and commas or refused."""
+def _coerce_items(arguments: tuple[Any, ...], value: Any, split: bool) -> tuple[Any, ...]:
+    """Convert to a tuple of items of one type, or of one type each; ``split`` text at blanks and commas."""
     if isinstance(value, str):
         if not split:
             raise TypeError
@@ -58,4 +60,4 @@ def _sequence(arguments: tuple[Any, ...], value: Any, split: bool) -> tuple[Any,
         raise TypeError
     items = tuple(value)
     hints = arguments if len(arguments) > 1 and Ellipsis not in arguments else arguments[:1] * len(items)
-    return tuple(_typed(each, item) for each, item in zip(hints, items, strict=True))
+    return tuple(_coerce(each, item) for each, item in zip(hints, items, strict=True))

@@ -1,4 +1,4 @@
-"""What a user's mistake is answered with: one line that says what came, what was wanted and what to do."""
+"""Errors for users: one line that says what was got, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
+OUT_OF_MEMORY = re.compile("out of memory|allocate memory")
+"""How PyTorch says that memory ran out, on a GPU and on the CPU."""
+
 
 class UserError(Exception):
-    """A mistake that the user can mend. The command line prints it as one line and exits with ``code``."""
+    """A mistake that the user can correct. The command line prints it as one line and exits with ``code``."""
 
     code = 2
 
@@ -23,7 +26,10 @@ class SomeFailed(UserError):
 
 
 def choose(kind: str, name: str, registry: Mapping[str, Value]) -> Value:
-    """Return ``registry[name]``; an unknown name is answered with the known ones, the closest first."""
+    """Return ``registry[name]``; ``kind`` names the registry's entries in messages.
+
+    Raises ``UserError`` for an unknown name, with the known names and the most similar one of them.
+    """
     if name in registry:
         return registry[name]
     close = get_close_matches(str(name), registry, n=1)
@@ -32,6 +38,7 @@ def choose(kind: str, name: str, registry: Mapping[str, Value]) -> Value:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is too little memory, of the machine or of a device; PyTorch has several."""
-    told = isinstance(error, RuntimeError) and re.search("out of memory|allocate memory", str(error))
-    return isinstance(error, MemoryError) or bool(told)
+    """Whether an error means that the memory of the machine or of a device is too small."""
+    if isinstance(error, RuntimeError):
+        return OUT_OF_MEMORY.search(str(error)) is not None
+    return isinstance(error, MemoryError)

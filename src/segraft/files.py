@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and names in the order that people expect."""
+"""Files written completely or not at all, and natural order of names."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ def unwritable(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{path} cannot be written ({reason}); wanted a writable folder with "
-            "free space; choose another or make room"
+            f"{path} cannot be written ({reason}), expected a writable folder with free space; "
+            "choose another or make room"
         ) from error
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that replaces it at the end, or vanishes on any error."""
+    """Yield a temporary path beside ``path``, which replaces ``path`` at the end and is deleted on any error.
+
+    Missing parent folders are created. Raises ``OSError`` as the file system does; see ``unwritable``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -41,12 +44,21 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def natural(path: str | Path) -> tuple[tuple[str | int, ...], str]:
-    """Sorting key that puts ``cell2`` before ``cell10``."""
+    """Return a sorting key that puts ``cell2`` before ``cell10``; upper and lower case sort alike."""
     parts = re.split(r"(\d+)", str(path).lower())
     return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), str(path)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file (UTF-8), complete or not at all; ``UserError`` for a full disk or a read-only folder."""
+    """Write a text file (UTF-8), completely or not at all.
+
+    Raises ``UserError`` for a full disk or a read-only folder.
+    """
     with unwritable(Path(path)), replacing(Path(path)) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def make_folder(path: str | Path) -> None:
+    """Make a folder with those above it, unless it is there; ``UserError`` where that is impossible."""
+    with unwritable(Path(path)):
+        Path(path).mkdir(parents=True, exist_ok=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from segraft.errors import UserError
 from segraft.metrics.scores import choosing
-from segraft.settings import read_config
 
 MODEL = "model.safetensors"
 CONFIG = "config.yaml"
@@ -19,7 +21,7 @@ class RecordedData(NamedTuple):
     """The data set of a run: its name, its folder and the reader's options."""
 
     name: str
-    root: str | None
+    root: str | Path | None
     options: dict[str, Any]
 
 
@@ -93,7 +95,40 @@ class RunFolder:
         validations = [line for line in self.history() if "val" in line]
         return max(validations, key=lambda line: score.rank(line["val"][monitor]), default=None)
 
-    def data(self) -> RecordedData:
-        """The data set that the run was trained on."""
+    def data(self, root: str | Path | None = None, options: Mapping[str, Any] | None = None) -> RecordedData:
+        """The data set that the run was trained on; ``root`` and ``options`` replace the recorded ones.
+
+        Raises ``UserError`` where the run has no recorded settings.
+        """
         settings = self.settings()
-        return RecordedData(settings["dataset"], settings.get("root"), settings.get("options") or {})
+        recorded = settings.get("options") or {}
+        return RecordedData(
+            settings["dataset"],
+            settings.get("root") if root is None else root,
+            dict(recorded if options is None else options),
+        )
+
+
+RENAMED = {"memory": "bank_size", "contrast": "bank_samples", "foreground": "foreground_threshold"}
+"""Names of settings in the first version, and what they are called now."""
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Values of a recorded run, ``config.yaml`` or the folder that holds it."""
+    path = Path(path)
+    path = path / CONFIG if path.is_dir() else path
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read the configuration {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds no settings; expected lines like 'steps: 1500'")
+    return upgraded(values)
+
+
+def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Recorded values under the names of today: runs of the first version called some settings otherwise."""
+    renamed = {RENAMED.get(name, name): value for name, value in values.items()}
+    if "low" in renamed or "high" in renamed:
+        renamed["percentiles"] = [renamed.pop("low", 1.0), renamed.pop("high", 99.8)]
+    return renamed

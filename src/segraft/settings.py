@@ -8,34 +8,11 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-import yaml
-
-from segraft.coerce import typed
+from segraft.coerce import coerce
 from segraft.errors import UserError, choose
 from segraft.metrics.scores import choosing
+from segraft.weights import METHOD_WEIGHTS, SUPERVISED_WEIGHTS
 
-SUPERVISED_WEIGHTS = {"affinity": 1.0, "foreground": 1.0}
-GRAPH_WEIGHTS = {
-    "intra_node": 0.1,
-    "intra_edge": 0.1,
-    "intra_affinity": 10.0,
-    "inter_edge": 1.0,
-    "inter_affinity": 1.0,
-}
-"""Weights of Eq. 8."""
-METHOD_WEIGHTS: dict[str, dict[str, float]] = {
-    "graph": GRAPH_WEIGHTS,
-    # β of RepDistiller's script
-    "at": {"attention": 1000.0},
-    # γ = 3000 of RepDistiller's script is for batches of 64; the term shrinks as 1 / batch, ours have 4 images
-    "spkd": {"similarity": 190.0},
-    # REVIEWKD_LOSS_WEIGHT of the authors' Mask R-CNN students: 1 for MobileNetV2 and ResNet-50, 1.5 for ResNet-18
-    "rekd": {"review": 1.0},
-    # node_weight, edge_weight and affinity_weight of the authors' configuration for CREMI (for CVPPP: 0.1, 0.1, 20)
-    "biskd": {"intra_node": 0.1, "intra_edge": 0.1, "intra_affinity": 10.0},
-    "none": {},
-}
-"""Published weights of each method's terms."""
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 DEVICES = {"auto": "auto", "cpu": "cpu", "cuda": "cuda", "mps": "mps"}
 BY_DIMENSION: dict[int, dict[str, Any]] = {
@@ -61,13 +38,29 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
 """Defaults that differ between networks for images and for volumes."""
 SCHEDULES = {"cosine": "cosine", "constant": "constant"}
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
+GROUPS: dict[str, tuple[str, ...]] = {
+    "run": ("config", "out", "resume"),
+    "data": ("dataset", "root", "options", "channels", "percentiles", "border"),
+    "network": ("network", "teacher", "width", "filters", "dim", "init"),
+    "optimisation": (
+        *("patch", "batch", "steps", "optimizer", "rate", "betas"),
+        *("decay", "warmup", "schedule", "clip", "seed"),
+    ),
+    "losses": ("method", "weights", "offsets", "background", "bank_size", "bank_samples"),
+    "augmentation": ("geometry", "intensity", "scales"),
+    "validation": (
+        *("validate_every", "validation_images", "monitor", "patience"),
+        *("foreground_threshold", "minimum_size"),
+    ),
+    "machine": ("device", "devices", "precision", "workers"),
+}
+"""Settings by what they are about: the sections of the help."""
 LOWEST = {
     **dict.fromkeys(("steps", "batch", "dim", "width", "validate_every", "validation_images", "patience"), 1),
-    **dict.fromkeys(("devices", "memory", "contrast"), 1),
+    **dict.fromkeys(("devices", "bank_size", "bank_samples"), 1),
     **dict.fromkeys(("warmup", "workers", "seed", "minimum_size", "decay", "border"), 0),
 }
 """Smallest values that make sense."""
-
 Settings = TypeVar("Settings", bound="TrainSettings")
 Value = TypeVar("Value")
 
@@ -126,11 +119,11 @@ class TrainSettings:
     """Geometric augmentation; by default flip, rotate90, rotate, elastic and, of images scale, of volumes misalign."""
     intensity: tuple[str, ...] | None = None
     """Augmentation of intensities; by default all that images have, and most of what volumes have."""
-    low: float = 1.0
-    """Percentile of each image that becomes 0."""
-    high: float = 99.8
-    """Percentile of each image that becomes 1."""
-    foreground: float = 0.5
+    scales: tuple[float, float] = (0.8, 1.25)
+    """Smallest and largest magnification that the geometric augmentation "scale" draws."""
+    percentiles: tuple[float, float] = (1.0, 99.8)
+    """Percentiles of each image that become 0 and 1."""
+    foreground_threshold: float = 0.5
     """Probability above which a pixel belongs to an object."""
     minimum_size: int | None = None
     """Smaller segments join a touching larger one, or vanish; by default 5 % of the median training object."""
@@ -162,33 +155,41 @@ class TrainSettings:
         for name, lowest in LOWEST.items():
             value = getattr(self, name, None)
             if value is not None and not lowest <= value < math.inf:
-                raise UserError(f"{name} is {value}; wanted {lowest} or more")
+                raise UserError(f"{name}: got {value}, expected {lowest} or more")
         for name in ("rate", "clip"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise UserError(f"{name} is {value}; wanted more than 0")
+                raise UserError(f"{name}: got {value}, expected more than 0")
         if not all(0 <= beta < 1 for beta in self.betas):
-            raise UserError(f"betas are {self.betas}; wanted two numbers from 0 to below 1")
-        if not 0 <= self.foreground <= 1:
-            raise UserError(f"foreground is {self.foreground}; wanted a probability, 0 to 1")
-        choose("optimizer", self.optimizer, OPTIMIZERS)
-        choose("schedule", self.schedule, SCHEDULES)
-        choose("precision", self.precision, PRECISIONS)
+            raise UserError(f"betas: got {self.betas}, expected two numbers from 0 to below 1")
+        if not 0 < self.scales[0] <= self.scales[1] < math.inf:
+            raise UserError(f"scales: got {self.scales}, expected two numbers above 0, the smaller one first")
+        if not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
+            raise UserError(f"percentiles: got {self.percentiles}, expected two numbers from 0 to 100, the lower first")
+        if not 0 <= self.foreground_threshold <= 1:
+            raise UserError(f"foreground_threshold: got {self.foreground_threshold}, expected a probability, 0 to 1")
+        self._check_names()
+
+    def _check_names(self) -> None:
+        for kind, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            choose(kind, getattr(self, kind), known)
         choose("device", self.device, DEVICES)
         if self.monitor is not None:
             choosing(self.monitor)
         for name, weight in self.weights.items():
             choose("loss term", name, self.default_weights())
             if not 0 <= weight < math.inf:
-                raise UserError(f"the weight of {name} is {weight}; wanted 0 or more")
+                raise UserError(f"weight of {name}: got {weight}, expected 0 or more")
 
     def for_dimension(self: Settings, ndim: int) -> Settings:
         """The same settings with the defaults of ``BY_DIMENSION`` for images (2) or volumes (3) where none is given."""
         missing = {name: value for name, value in BY_DIMENSION[ndim].items() if getattr(self, name) is None}
         complete = replace(self, **missing)
-        patch = given(complete.patch)
+        patch = required(complete.patch)
         if len(patch) != ndim or min(patch) < 1:
-            raise UserError(f"patch is {patch}; wanted {ndim} positive sizes, as {self.network} sees {ndim} dimensions")
+            raise UserError(
+                f"patch: got {patch}, expected {ndim} positive sizes, as {self.network} sees {ndim} dimensions"
+            )
         return complete
 
     def default_weights(self) -> dict[str, float]:
@@ -208,10 +209,10 @@ class DistillSettings(TrainSettings):
     """Run folder or model file of the teacher."""
     method: str = "graph"
     """Distillation: graph (this paper), the baselines at, spkd, rekd and biskd, or none."""
-    memory: int = 32
-    """Images that the memory bank holds."""
-    contrast: int = 12
-    """Remembered images to compare with in each step."""
+    bank_size: int = 32
+    """Images that the memory bank holds (K)."""
+    bank_samples: int = 12
+    """Remembered images to compare with in each step (L)."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -223,7 +224,7 @@ class DistillSettings(TrainSettings):
         return SUPERVISED_WEIGHTS | METHOD_WEIGHTS[self.method]
 
 
-def given(value: Value | None) -> Value:
+def required(value: Value | None) -> Value:
     """A setting that has a value by now, for ``for_dimension`` has filled it in."""
     assert value is not None
     return value
@@ -241,8 +242,10 @@ def make(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     missing = [name for name in required if values.get(name) is None]
     if missing:
         options = ", ".join(f"--{name}" for name in missing)
-        raise UserError(f"settings came without {', '.join(missing)}; give {options}, or a configuration that has them")
-    return kind(**{name: typed(name, hints[name], value) for name, value in values.items()})
+        raise UserError(
+            f"settings: got none for {', '.join(missing)}; give {options}, or a configuration that has them"
+        )
+    return kind(**{name: coerce(name, hints[name], value) for name, value in values.items()})
 
 
 def plain(settings: TrainSettings) -> dict[str, Any]:
@@ -254,16 +257,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Values of a recorded run, ``config.yaml`` or the folder that holds it."""
-    path = Path(path)
-    path = path / "config.yaml" if path.is_dir() else path
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read the configuration {path}: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} holds no settings; wanted lines like 'steps: 1500'")
-    return values

@@ -8,17 +8,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Embedding = Float[Tensor, "batch dim *space"]
-
-
 Affinities = Float[Tensor, "batch offsets *space"]
-
-
 Valid = Bool[Tensor, "batch offsets *space"]
-
-
 Foreground = Float[Tensor, "batch 1 *space"]
-
-
 Labels = Int[Tensor, "batch *space"]
 
 

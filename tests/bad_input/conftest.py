@@ -12,6 +12,7 @@ from segraft.images.writing import write_image
 from segraft.model import checkpoint
 from segraft.networks import create_network
 from shared.commands import scene
+from shared.models import a_config
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +21,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     torch.manual_seed(0)
     network = create_network("resunet-tiny", dim=4, filters=(2, 4, 8))
-    config = {"network": {"name": "resunet-tiny", "in_channels": 1, "dim": 4, "filters": [2, 4, 8]}}
+    config = a_config({"name": "resunet-tiny", "dim": 4, "filters": (2, 4, 8)})
     checkpoint.save(path, network, config)
     return path
 

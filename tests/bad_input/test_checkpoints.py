@@ -12,10 +12,11 @@ import torch
 
 from segraft.model import checkpoint
 from shared.commands import Capture, Spoil, cut, files, refused, scene, train
+from shared.models import a_config
 
 
 def other_weights(path: Path) -> None:
-    config = {"network": {"name": "resunet-tiny", "in_channels": 1, "dim": 4, "filters": [2, 4, 8]}}
+    config = a_config({"name": "resunet-tiny", "dim": 4, "filters": (2, 4, 8)})
     checkpoint.save(path, torch.nn.Linear(2, 3), config)
 
 

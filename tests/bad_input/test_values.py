@@ -60,7 +60,7 @@ VALUES: dict[tuple[object, ...], str] = {
     (*TRAIN, "--patch", 8, 8, 8): "patch",
     (*TRAIN, "--betas", 1, 2): "betas",
     (*TRAIN, "--width", 0): "width",
-    (*TRAIN, "--low", 80, "--high", 20): "percentiles",
+    (*TRAIN, "--percentiles", 80, 20): "percentiles",
     (*TRAIN, "--channels", 3): "channels",
     (*TRAIN, "--channels"): "channels",
     (*TRAIN, "--options.density", 1): "'density'; it has: ndim",

@@ -86,7 +86,7 @@ def test_a_missing_prediction_is_reported_and_the_others_are_scored(
         evaluate(*folders, json=folders[0] / "scores.json")
     out, err = capsys.readouterr()
     assert len(err.splitlines()) == 1
-    assert "1 has no prediction" in err
+    assert "1: got no prediction" in err
     assert "mean of 2" in out
     written = json.loads((folders[0] / "scores.json").read_text())
     assert written["mean"] == scoring.summarise([expected(0), expected(2)])
@@ -145,9 +145,9 @@ def test_json_and_csv_hold_all_scores(folders: tuple[Path, Path], tmp_path: Path
 
 
 def test_the_truth_comes_once(folders: tuple[Path, Path]) -> None:
-    with pytest.raises(UserError, match="missing or given twice"):
+    with pytest.raises(UserError, match="the truth: got neither files nor a data set"):
         evaluate(folders[0])
-    with pytest.raises(UserError, match="missing or given twice"):
+    with pytest.raises(UserError, match="the truth: got files and the data set 'synthetic'"):
         evaluate(*folders, dataset="synthetic")
     with pytest.raises(UserError, match="without a data set"):
         evaluate(*folders, root=folders[0])
@@ -172,7 +172,7 @@ def test_a_data_set(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch,
         "All",
     ]
     assert "mean of 1" in out
-    assert "1 has no labels" in err
+    assert "1: got no labels" in err
     assert "broken val image 2: the third is damaged" in err
 
 

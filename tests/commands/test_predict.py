@@ -24,6 +24,7 @@ from segraft.images.reading import read_labels
 from segraft.model import checkpoint
 from segraft.networks import create_network
 from shared.commands import files
+from shared.models import a_config
 from shared.samples import field
 
 
@@ -37,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         output = network(torch.rand(4, 1, 64, 64))
         network.embedding.bias -= output.embedding.mean((0, 2, 3))
         network.foreground[-1].bias -= output.foreground.mean()
-    config = {"network": {"name": "resunet", "in_channels": 1, "dim": 4, "filters": [2, 4, 8]}}
+    config = a_config({"dim": 4, "filters": (2, 4, 8)})
     checkpoint.save(folder / "model.safetensors", network, config)
     return folder
 
@@ -149,7 +150,7 @@ def test_a_full_disk_leaves_no_half_file(
     [
         ({"format": "tiff"}, "tif"),
         ({"tile": [0]}, "tile"),
-        ({"foreground": 1.5}, "probability"),
+        ({"foreground_threshold": 1.5}, "probability"),
         ({"foreground": "truth"}, "--dataset"),
         ({"minimum_size": -3}, "at least 0"),
         ({"scale": [0.0]}, "positive"),
@@ -157,8 +158,8 @@ def test_a_full_disk_leaves_no_half_file(
         ({"voxel_size": [1.0, 1.0]}, "give scale"),
         ({"device": "gpu"}, "cpu"),
         ({"root": "data"}, "--dataset"),
-        ({"dataset": "bbbc039", "root": "data"}, "either"),
-        ({"images": []}, "no input images"),
+        ({"dataset": "bbbc039", "root": "data"}, "got files and the data set"),
+        ({"images": []}, "neither files nor a data set"),
         ({"images": ["nowhere"]}, "does not exist"),
         ({"model": "nowhere"}, "does not exist"),
         ({"images": [], "dataset": "bbbc93"}, "bbbc039"),
@@ -220,7 +221,7 @@ def test_a_data_set_with_its_own_foreground(
     assert files(tmp_path / "learnt") == ["field0.tif", "field1.tif", "field2.tif"]
     assert predict(run, dataset="broken", out=tmp_path / "true", foreground="truth") == 1
     assert files(tmp_path / "true") == ["field0.tif", "field2.tif"]
-    assert "field1 has no labels" in capsys.readouterr().err
+    assert "field1: got no labels" in capsys.readouterr().err
     truth = field(2).labels
     assert truth is not None
     assert np.array_equal(tifffile.imread(tmp_path / "true" / "field2.tif") > 0, truth > 0)

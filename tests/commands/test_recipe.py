@@ -145,7 +145,8 @@ def test_one_pass_segments_as_predict_does(tmp_path: Path) -> None:
     out = recipe(chosen.name, root=tmp_path, out=tmp_path / "runs", scale=SCALE, device="cpu")
     model = segraft.load(out or "", "cpu")
     test = DATASETS["bbbc039"](None, "test")[0]
-    model.config["segmentation"] |= {"foreground": 0.4}
+    segmentation = replace(model.config.segmentation, foreground_threshold=0.4)
+    model.config = replace(model.config, segmentation=segmentation)
     found = segment(model, test, chosen.segmentations, true_foreground=False)
     np.testing.assert_array_equal(found["mutex"], model.predict(test.image))
     inside = segment(model, test, chosen.segmentations, true_foreground=True)["mutex"] > 0
@@ -173,7 +174,7 @@ def test_folders_keep_scales_and_seeds_apart(scale: float, tmp_path: Path) -> No
         ("table2-bbbc039-resunet", {"root": "not there"}, "not there does not exist; wanted the folder of bbbc039"),
         ("table2-bbbc039-resunet", {"root": ".", "scale": 2.0}, "scale is 2.0; wanted more than 0, at most 1"),
         ("table2-bbbc039-resunet", {"root": ".", "scale": 0.0}, "scale is 0.0"),
-        ("table2-bbbc039-resunet", {"root": ".", "seed": -1}, "seed is -1; wanted 0 or more"),
+        ("table2-bbbc039-resunet", {"root": ".", "seed": -1}, "seed: got -1, expected 0 or more"),
         ("table2-bbbc039-resunet", {"root": ".", "device": "gpu"}, "unknown device 'gpu'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 
 import segraft
 from segraft import data
-from segraft.commands.tune import GRIDS, candidates, tune
+from segraft.commands.tune import GRIDS, candidates, tune, values_of
 from segraft.data import open_dataset
 from segraft.data.samples import LazySamples
 from segraft.errors import UserError
@@ -20,35 +21,33 @@ from segraft.graphs.affinity import ends
 from segraft.metrics.scores import SCORES
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model import checkpoint
-from segraft.model.model import Model
+from segraft.model.model import Maps, Model
 from segraft.networks import create_network
 from segraft.segment import SEGMENTERS
+from shared.models import a_config
 from shared.samples import field
 
 Capture = pytest.CaptureFixture[str]
-FEW: dict[str, Any] = {"foreground": (0.25, 0.4), "minimum_size": (0, 9), "device": "cpu"}
+FEW: dict[str, Any] = {"foreground_threshold": (0.25, 0.4), "minimum_size": (0, 9), "device": "cpu"}
 
 
-def by_brightness(self: Model, image: np.ndarray, tile: Any, into: np.ndarray) -> np.ndarray:
+def by_brightness(self: Model, image: np.ndarray, tile: Any, into: np.ndarray, region: Any = None) -> Maps:
     """What a good network would say of discs of even brightness: affinity falls with the difference."""
     grey = self.normalisation(image)[0]
     into[:] = 0
     for channel, offset in zip(into, self.offsets, strict=True):
         here, there = ends(offset)
         channel[here] = 2 * np.exp(-15 * np.abs(grey[here] - grey[there])) - 1
-    return grey.clip(0, 1)
+    return Maps(into, grey.clip(0, 1), None)
 
 
 @pytest.fixture
 def run(tmp_path: Path, cells: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run folder with its data set; in place of its untrained network ``by_brightness`` predicts."""
-    monkeypatch.setattr(Model, "_affinities", by_brightness)
+    monkeypatch.setattr(Model, "_maps", by_brightness)
     folder = tmp_path / "run"
     network = create_network("resunet", dim=4, filters=(2, 4, 8))
-    config = {
-        "network": {"name": "resunet", "in_channels": 1, "dim": 4, "filters": [2, 4, 8]},
-        "segmentation": {"segmenter": "mutex", "foreground": 0.9, "minimum_size": 3},
-    }
+    config = a_config({"dim": 4, "filters": (2, 4, 8)}, segmentation={"foreground_threshold": 0.9, "minimum_size": 3})
     checkpoint.save(folder / "model.safetensors", network, config)
     (folder / "config.yaml").write_text(yaml.safe_dump({"dataset": "folder", "root": str(cells)}))
     return folder
@@ -66,9 +65,9 @@ def test_predict_uses_what_is_stored(run: Path, cells: Path, segmenter: str) -> 
     before = predicted(run, cells)
     own: dict[str, Any] = {name: values[:2] for name, values in GRIDS[segmenter].items()}
     result = tune(run, segmenter=segmenter, **FEW, **own)
-    stored = checkpoint.read(run)[1]["segmentation"]
+    stored = checkpoint.read(run)[1].segmentation
     assert stored == result["segmentation"]
-    assert set(stored) == {"segmenter", "foreground", "minimum_size", *own}
+    assert set(values_of(stored)) == {"foreground_threshold", "minimum_size", *own}
     assert predicted(run, cells) == result["scores"]
     assert result["before"] == before
     assert result["scores"]["aji"] == max(row["scores"]["aji"] for row in result["tried"])
@@ -78,9 +77,11 @@ def test_predict_uses_what_is_stored(run: Path, cells: Path, segmenter: str) -> 
 def test_settings_reach_the_segmenter(run: Path, cells: Path) -> None:
     result = tune(run, segmenter="waterz", threshold=(0.0, 1.0), boundary=(0.4, 0.6), **FEW)
     counts = {
-        (row["segmentation"]["threshold"], row["segmentation"]["boundary"]): row["scores"]["n_predicted"]
+        (row["segmentation"].settings["threshold"], row["segmentation"].settings["boundary"]): row["scores"][
+            "n_predicted"
+        ]
         for row in result["tried"]
-        if row["segmentation"]["minimum_size"] == 0 and row["segmentation"]["foreground"] == 0.25
+        if row["segmentation"].minimum_size == 0 and row["segmentation"].foreground_threshold == 0.25
     }
     assert len(counts) == 4
     assert counts[0.0, 0.4] != counts[0.0, 0.6]
@@ -96,8 +97,8 @@ def test_the_weights_stay_bit_for_bit(run: Path) -> None:
     for name, tensor in state.items():
         assert tensor.dtype == after[name].dtype
         assert torch.equal(tensor, after[name])
-    assert changed.pop("segmentation") != config.pop("segmentation")
-    assert changed == config
+    assert changed.segmentation != config.segmentation
+    assert replace(changed, segmentation=config.segmentation) == config
     assert sorted(path.name for path in run.iterdir()) == ["config.yaml", "model.safetensors"]
 
 
@@ -121,18 +122,18 @@ def test_the_table(run: Path, capsys: Capture) -> None:
     result = tune(run, segmenter="multicut", beta=(0.4,), score="voi", **FEW)
     out = capsys.readouterr().out
     header, *rows = (line.split() for line in out.splitlines() if line.strip(" ─"))
-    assert header == ["foreground", "minimum", "size", "beta", "voi", "aji", "pq", "arand"]
+    assert header == ["foreground", "threshold", "minimum", "size", "beta", "voi", "aji", "pq", "arand"]
     (best,) = (row for row in rows if row[0] == "best")
     assert float(best[4]) == pytest.approx(result["scores"]["voi"], abs=1e-4)
     (before,) = (row for row in rows if row[0] == "before")
     assert float(before[1]) == pytest.approx(result["before"]["voi"], abs=1e-4)
     assert rows[-1][:2] == ["stored", "in"]
-    assert "segmenter multicut, foreground" in out.splitlines()[-1]
+    assert "segmenter multicut, foreground threshold" in out.splitlines()[-1]
 
 
 def test_by_default_the_models_minimum_size_is_in_the_grid(run: Path) -> None:
-    result = tune(run, images=1, foreground=(0.5,), device="cpu")
-    assert [row["segmentation"]["minimum_size"] for row in result["tried"]] == [0, 3, 6]
+    result = tune(run, images=1, foreground_threshold=(0.5,), device="cpu")
+    assert [row["segmentation"].minimum_size for row in result["tried"]] == [0, 3, 6]
 
 
 def test_a_data_set_by_name_and_images_without_labels(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,13 +153,13 @@ def test_a_data_set_by_name_and_images_without_labels(run: Path, monkeypatch: py
     [
         ({"segmenter": "watershed"}, "known: mutex, waterz"),
         ({"score": "n_true"}, "known: sbd"),
-        ({"threshold": (0.5,)}, "threshold came for the segmenter mutex"),
-        ({"segmenter": "waterz", "beta": (0.5,)}, "beta came for the segmenter waterz"),
-        ({"foreground": (0.5, 1.5)}, "foreground came as"),
-        ({"foreground": ()}, "at least one"),
+        ({"threshold": (0.5,)}, "threshold: got some for the segmenter mutex"),
+        ({"segmenter": "waterz", "beta": (0.5,)}, "beta: got some for the segmenter waterz"),
+        ({"foreground_threshold": (0.5, 1.5)}, "foreground_threshold: got"),
+        ({"foreground_threshold": ()}, "at least one"),
         ({"minimum_size": (-1,)}, "0 or more"),
-        ({"segmenter": "multicut", "beta": (float("nan"),)}, "beta came as"),
-        ({"images": 0}, "images came as 0"),
+        ({"segmenter": "multicut", "beta": (float("nan"),)}, "beta: got"),
+        ({"images": 0}, "images: got 0"),
         ({"dataset": "nuclei"}, "known: ac34"),
         ({"model": "nowhere"}, "does not exist"),
     ],
@@ -172,19 +173,19 @@ def test_mistakes_are_answered_and_change_nothing(run: Path, options: dict[str, 
 
 
 def test_a_model_file_alone_needs_a_data_set(run: Path, cells: Path) -> None:
-    with pytest.raises(UserError, match="no data set came"):
+    with pytest.raises(UserError, match="got no data set"):
         tune(run / "model.safetensors", device="cpu")
     result = tune(run / "model.safetensors", "folder", root=cells, images=1, **FEW)
-    assert checkpoint.read(run)[1]["segmentation"] == result["segmentation"]
+    assert checkpoint.read(run)[1].segmentation == result["segmentation"]
 
 
 @pytest.mark.parametrize("segmenter", SEGMENTERS)
 def test_candidates_are_all_combinations(segmenter: str) -> None:
-    found = candidates(segmenter, {"foreground": (0.3, 0.5), "minimum_size": (0, 5, 9)}, {})
+    found = candidates(segmenter, {"foreground_threshold": (0.3, 0.5), "minimum_size": (0, 5, 9)}, {})
     own = GRIDS[segmenter].values()
     assert len(found) == 6 * int(np.prod([len(values) for values in own]))
-    assert len({tuple(each.items()) for each in found}) == len(found)
-    assert {each["segmenter"] for each in found} == {segmenter}
+    assert len({tuple(values_of(each).items()) for each in found}) == len(found)
+    assert {each.segmenter for each in found} == {segmenter}
 
 
 def test_every_segmenter_has_a_grid() -> None:
@@ -193,22 +194,22 @@ def test_every_segmenter_has_a_grid() -> None:
 
 def test_settings_stay_where_nothing_tried_is_better(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = tune(run, **FEW)
-    before = checkpoint.read(run)[1]["segmentation"]
-    again = tune(run, foreground=(0.9,), minimum_size=(0,), device="cpu")
+    before = checkpoint.read(run)[1].segmentation
+    again = tune(run, foreground_threshold=(0.9,), minimum_size=(0,), device="cpu")
     assert again["segmentation"] == before == first["segmentation"]
-    assert checkpoint.read(run)[1]["segmentation"] == before
+    assert checkpoint.read(run)[1].segmentation == before
     assert "as it was: nothing tried has a better aji" in capsys.readouterr().out
 
 
 def test_memory_bounds_what_the_network_takes(run: Path) -> None:
-    with pytest.raises(UserError, match=r"1e-06 GB of memory came; the smallest tile"):
-        tune(run, memory=1e-6, **FEW)
-    assert tune(run, memory=1.0, **FEW)["scores"] == tune(run, **FEW)["scores"]
+    with pytest.raises(UserError, match=r"got 1e-06 GB, expected .* smallest tile"):
+        tune(run, max_memory=1e-6, **FEW)
+    assert tune(run, max_memory=1.0, **FEW)["scores"] == tune(run, **FEW)["scores"]
 
 
 def test_a_best_value_at_the_edge_is_told(run: Path, capsys: Capture) -> None:
     told = "is at the edge of what was tried: try beyond it"
-    tune(run, foreground=(0.01, 0.2, 0.99), minimum_size=(0,), device="cpu")
+    tune(run, foreground_threshold=(0.01, 0.2, 0.99), minimum_size=(0,), device="cpu")
     assert told not in capsys.readouterr().out
-    tune(run, foreground=(0.2, 0.99), minimum_size=(0,), device="cpu")
-    assert f"the best foreground, 0.2, {told}" in capsys.readouterr().out
+    tune(run, foreground_threshold=(0.2, 0.99), minimum_size=(0,), device="cpu")
+    assert f"the best foreground threshold, 0.2, {told}" in capsys.readouterr().out

@@ -63,7 +63,7 @@ def test_voxel_size_can_be_told(volumes) -> None:
 
 def test_one_volume_is_enough_for_its_splits(tmp_path: Path) -> None:
     stack(tmp_path / "AC4_inputs.h5", 100, np.uint8, 0)
-    with pytest.raises(UserError, match=r"no stacks of AC4; wanted AC4_inputs and AC4_labels or train-input"):
+    with pytest.raises(UserError, match=r"no stacks of AC4, expected AC4_inputs and AC4_labels or train-input"):
         ac34(tmp_path, "train")
     labels = stack(tmp_path / "AC4_labels.tif", 100, np.uint16, 1)
     np.testing.assert_array_equal(ac34(tmp_path, "val")[0].labels, labels[80:])
@@ -77,7 +77,7 @@ def test_mistakes_are_answered(tmp_path: Path) -> None:
     stack(tmp_path / "AC4_inputs.h5", 90, np.uint8, 0)
     stack(tmp_path / "AC4_labels.h5", 90, np.uint8, 0)
     assert len(ac34(tmp_path, "train")) == 1
-    with pytest.raises(UserError, match="90 sections; wanted 100 or more"):
+    with pytest.raises(UserError, match="90 sections, expected 100 or more"):
         ac34(tmp_path, "val")
     stack(tmp_path / "AC4_labels.h5", 91, np.uint8, 0)
     with pytest.raises(UserError, match=r"\(90, 3, 4\).*\(91, 3, 4\)"):

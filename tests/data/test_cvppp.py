@@ -94,5 +94,5 @@ def test_grey_images_and_other_shapes_are_refused(archive: Path) -> None:
     with pytest.raises(UserError, match=r"\(3, 6, 7\).*\(6, 8\)"):
         cvppp(archive, "train")[0]
     Image.fromarray(np.zeros((6, 8), np.uint8)).save(archive / "A1" / f"{name}_rgb.png")
-    with pytest.raises(UserError, match=r"\(1, 6, 8\).*wanted \(3, y, x\)"):
+    with pytest.raises(UserError, match=r"\(1, 6, 8\).*expected \(3, y, x\)"):
         cvppp(archive, "train")[0]

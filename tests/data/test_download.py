@@ -202,7 +202,7 @@ def test_a_part_that_is_whole_or_too_long(broad: Server, tmp_path: Path) -> None
 def test_a_wrong_file_is_refused_and_deleted(broad: Server, tmp_path: Path) -> None:
     good = broad.files["masks.zip"]
     broad.files["masks.zip"] = good[:-1] + b"x"
-    with pytest.raises(UserError, match=r"masks\.zip came with another sha256.*try again, or unpack it by hand"):
+    with pytest.raises(UserError, match=r"masks\.zip: got another sha256.*try again, or unpack it by hand"):
         download("bbbc039", root=tmp_path)
     assert all(name.startswith("images/") for name in tree(tmp_path)), "what was right stays"
     broad.files["masks.zip"] = good
@@ -221,7 +221,7 @@ def test_a_part_of_another_version_is_found_out(broad: Server, tmp_path: Path) -
 def test_a_file_of_the_user_is_not_replaced(broad: Server, tmp_path: Path) -> None:
     mine = tmp_path / "sample_A_20160501.hdf"
     mine.write_text("mine")
-    with pytest.raises(UserError, match=r"is there but is not the official file.*move it away"):
+    with pytest.raises(UserError, match=r"exists but is not the official file.*move it"):
         download("cremi", root=tmp_path)
     assert mine.read_text() == "mine"
     mine.write_bytes(broad.files[mine.name])

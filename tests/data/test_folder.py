@@ -131,7 +131,7 @@ def test_drawn_splits_are_disjoint_complete_and_seeded(tmp_path: Path, count: in
     assert drawn == draw(0)
     assert any(draw(seed) != drawn for seed in range(1, 9))
     if not expected[-1]:
-        assert "wanted at least 3" in refusal(tmp_path, "test")
+        assert "expected at least 3" in refusal(tmp_path, "test")
 
 
 @settings(max_examples=10)
@@ -153,7 +153,7 @@ def test_an_added_image_moves_few_others(tmp_path_factory: pytest.TempPathFactor
 def test_one_image_can_be_trained_on_but_not_split(tmp_path: Path) -> None:
     pairs(tmp_path, ["x.tif"], ["x_mask.tif"])
     assert len(folder(tmp_path, "train")) == 1
-    assert "holds 1 image" in refusal(tmp_path, "val")
+    assert "got 1 image" in refusal(tmp_path, "val")
 
 
 def test_images_without_masks_and_masks_without_images_are_named(tmp_path: Path) -> None:

@@ -161,15 +161,15 @@ def test_a_volume_is_made_quickly(timed):
     ("options", "message"),
     [
         ({"split": "training"}, "unknown split 'training'"),
-        ({"count": 0}, "count 0"),
+        ({"count": 0}, "count: got 0"),
         ({"size": (32, 32)}, "size"),
         ({"size": (8, 32, 0)}, "size"),
-        ({"density": 0.0}, "density 0"),
-        ({"density": 1.1}, "density 1.1"),
-        ({"density": float("nan")}, "density nan"),
-        ({"calibre": 5.0}, "calibre 5"),
-        ({"calibre": float("inf")}, "calibre inf"),
-        ({"seed": -1}, "seed -1"),
+        ({"density": 0.0}, "density: got 0"),
+        ({"density": 1.1}, "density: got 1.1"),
+        ({"density": float("nan")}, "density: got nan"),
+        ({"calibre": 5.0}, "calibre: got 5"),
+        ({"calibre": float("inf")}, "calibre: got inf"),
+        ({"seed": -1}, "seed: got -1"),
     ],
 )
 def test_mistakes_get_one_clear_line(options, message):

@@ -58,7 +58,7 @@ def test_a_drawn_split_is_whole_and_in_natural_order() -> None:
 
 def test_a_split_without_images_is_answered() -> None:
     assert drawn_split(["a"], "val", 0, 0.25) == ("a",)
-    with pytest.raises(UserError, match="1 images came, too few for a train split"):
+    with pytest.raises(UserError, match="got 1 images, too few for a train split"):
         drawn_split(["a"], "train", 0, 0.25)
     with pytest.raises(UserError, match="train, val, test"):
         drawn_split(NAMES, "validation", 0, 0.25)

@@ -122,15 +122,15 @@ def test_an_image_is_made_quickly():
     ("options", "message"),
     [
         ({"split": "training"}, "unknown split 'training'"),
-        ({"count": 0}, "count 0"),
+        ({"count": 0}, "count: got 0"),
         ({"size": (32,)}, "size"),
         ({"size": (32, 0)}, "size"),
-        ({"density": 0.0}, "density 0"),
-        ({"density": 1.0}, "density 1"),
-        ({"density": float("nan")}, "density nan"),
-        ({"occlusion": -0.1}, "occlusion -0.1"),
-        ({"occlusion": 1.5}, "occlusion 1.5"),
-        ({"seed": -1}, "seed -1"),
+        ({"density": 0.0}, "density: got 0"),
+        ({"density": 1.0}, "density: got 1"),
+        ({"density": float("nan")}, "density: got nan"),
+        ({"occlusion": -0.1}, "occlusion: got -0.1"),
+        ({"occlusion": 1.5}, "occlusion: got 1.5"),
+        ({"seed": -1}, "seed: got -1"),
     ],
 )
 def test_mistakes_get_one_clear_line(options, message):

@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D, embedding_affinities
+from segraft.graphs.affinity import embedding_affinities
 from segraft.graphs.memory_bank import MemoryBank
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D
 from segraft.losses import AttentionTransfer, GraphRelationLoss, KnowledgeReview, SimilarityPreserving, supervised
 from segraft.losses.stages import pooled
 from segraft.tensors import Output
@@ -53,15 +54,15 @@ def review(student: Output, teacher: Output) -> KnowledgeReview:
     return loss
 
 
-def baseline_cases(space: tuple[int, ...], labels: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:
+def baseline_cases(space: tuple[int, ...]) -> Iterator[tuple[str, Tensor, Tensor]]:
     """(term, loss, features or weights that it depends on) of the baselines that compare stages."""
     features = waves((2, 4, *space), 0.37).requires_grad_()
     student, teacher = output(features), output(waves((2, 6, *space), 0.41))
     fusion = review(student, teacher)
     for loss in (AttentionTransfer(), SimilarityPreserving(), fusion):
-        for term, value in loss(student, teacher, labels).items():
+        for term, value in loss(student, teacher).items():
             yield term, value, features
-    yield "review/fusion", fusion(student, teacher, labels)["review"], fusion.fusions[1].entry[0].weight
+    yield "review/fusion", fusion(student, teacher)["review"], fusion.fusions[1].entry[0].weight
 
 
 def cases() -> Iterator[tuple[str, Tensor, Tensor]]:
@@ -69,7 +70,7 @@ def cases() -> Iterator[tuple[str, Tensor, Tensor]]:
     for name, space in SPACES.items():
         labels = blocks(space)
         student = waves((2, 4, *space), 0.37).requires_grad_()
-        loss = GraphRelationLoss(OFFSETS[name], MemoryBank(8, 4), contrast=3)
+        loss = GraphRelationLoss(OFFSETS[name], MemoryBank(8, 4), samples=3)
         loss.memory.push(waves((2, 4, *space), 0.53), labels.flip(0))
         for term, value in loss(student, waves((2, 4, *space), 0.41), labels).items():
             yield f"{name}/{term}", value, student
@@ -77,7 +78,7 @@ def cases() -> Iterator[tuple[str, Tensor, Tensor]]:
         yield f"{name}/affinity", supervised.affinity(affinities, labels, OFFSETS[name], BACKGROUNDS[name]), student
         logits = waves((2, 1, *space), 0.29).requires_grad_()
         yield f"{name}/foreground", supervised.foreground(logits, labels), logits
-        for term, value, inputs in baseline_cases(space, labels):
+        for term, value, inputs in baseline_cases(space):
             yield f"{name}/{term}", value, inputs
 
 

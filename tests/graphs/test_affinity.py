@@ -12,15 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from segraft.errors import UserError
-from segraft.graphs.affinity import (
-    OFFSETS_2D,
-    OFFSETS_3D,
-    OFFSETS_3D_LONG,
-    embedding_affinities,
-    label_affinities,
-    pairs,
-    unit_affinities,
-)
+from segraft.graphs.affinity import embedding_affinities, label_affinities, pairs, unit_affinities
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D, OFFSETS_3D_LONG
 from segraft.types import Offsets
 
 OFFSETS_ODD: Offsets = ((-1, 0), (0, -3), (2, 0), (1, -2), (-2, -2), (0, 40), (0, 0))

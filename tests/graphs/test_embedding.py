@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segraft.graphs.embedding import EPSILON, exact, gram, unit
+from segraft.graphs.embedding import EPSILON, at_least_float32, gram, unit
 
 
 def test_unit_equals_the_formula() -> None:
@@ -80,7 +80,7 @@ def test_memory_layout_does_not_matter(layout: str) -> None:
 def test_precision_is_at_least_single(given: torch.dtype, wanted: torch.dtype) -> None:
     vectors = torch.randn(2, 3, 50).to(given).requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        results = exact(vectors), unit(vectors), gram(vectors)
+        results = at_least_float32(vectors), unit(vectors), gram(vectors)
         torch.autograd.backward(results[1:], [torch.ones_like(r) for r in results[1:]])
     assert all(result.dtype == wanted for result in results)
     torch.testing.assert_close(results[2].double(), vectors.double() @ vectors.double().mT, rtol=1e-5, atol=1e-4)

@@ -143,7 +143,7 @@ def test_the_bank_of_the_paper_is_small() -> None:
 
 @pytest.mark.parametrize(("size", "dim"), [(0, 16), (32, 0), (-1, 4)])
 def test_a_bank_of_nothing_is_refused(size: int, dim: int) -> None:
-    with pytest.raises(UserError, match=f"size {size} and dim {dim}; wanted at least 1"):
+    with pytest.raises(UserError, match=f"got size {size} and dim {dim}, expected at least 1"):
         MemoryBank(size, dim)
 
 

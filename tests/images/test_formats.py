@@ -1,4 +1,4 @@
-"""What is particular to one format; round trips and refusals are in test_data_images."""
+"""What is particular to one format; round trips are in test_writing, refusals in test_reading."""
 
 import logging
 from pathlib import Path

@@ -14,18 +14,14 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from segraft.losses import AttentionTransfer
-from segraft.tensors import Labels, Output
+from segraft.tensors import Output
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FEWER = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def labels_of(output: Output) -> Labels:
-    return torch.zeros(output.embedding.shape[0], *output.embedding.shape[2:], dtype=torch.long)
-
-
 def loss(student: Output, teacher: Output) -> torch.Tensor:
-    return AttentionTransfer()(student, teacher, labels_of(student))["attention"]
+    return AttentionTransfer()(student, teacher)["attention"]
 
 
 def block(cell: int, cells: int, pixels: int) -> slice:
@@ -49,8 +45,8 @@ def brute(student: Output, teacher: Output) -> float:
         size = tuple(map(min, s.shape[2:], t.shape[2:]))
         errors = [
             (p - q) ** 2
-            for mine, theirs in zip(s.detach().numpy(), t.numpy(), strict=True)
-            for p, q in zip(brute_map(mine, size), brute_map(theirs, size), strict=True)
+            for image, target in zip(s.detach().numpy(), t.numpy(), strict=True)
+            for p, q in zip(brute_map(image, size), brute_map(target, size), strict=True)
         ]
         total += sum(errors) / len(errors)
     return total
@@ -72,12 +68,12 @@ def test_derivatives_are_right(made_up, ndim: int) -> None:  # type: ignore[no-u
 
 
 @FEWER
-@given(seed=st.integers(0, 1000), mine=st.floats(0.01, 100), theirs=st.floats(0.01, 100))
-def test_scale_and_sign_do_not_matter(made_up, seed: int, mine: float, theirs: float) -> None:  # type: ignore[no-untyped-def]
+@given(seed=st.integers(0, 1000), factor=st.floats(0.01, 100), other=st.floats(0.01, 100))
+def test_scale_and_sign_do_not_matter(made_up, seed: int, factor: float, other: float) -> None:  # type: ignore[no-untyped-def]
     student, teacher = made_up(2, seed=seed), made_up(2, channels=(4, 5), seed=seed + 1)
-    louder = student._replace(stages=tuple(-mine * stage for stage in student.stages))
-    other = teacher._replace(stages=tuple(theirs * stage for stage in teacher.stages))
-    torch.testing.assert_close(loss(louder, other), loss(student, teacher))
+    louder = student._replace(stages=tuple(-factor * stage for stage in student.stages))
+    brighter = teacher._replace(stages=tuple(other * stage for stage in teacher.stages))
+    torch.testing.assert_close(loss(louder, brighter), loss(student, teacher))
 
 
 def test_order_and_number_of_channels_do_not_matter(made_up) -> None:  # type: ignore[no-untyped-def]

@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from segraft.errors import UserError
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D, embedding_affinities
 from segraft.graphs.memory_bank import MemoryBank
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D
 from segraft.losses import BISKD, GraphRelationLoss
 from segraft.tensors import Output
+from shared.lessons import lesson
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TERMS = ("intra_node", "intra_edge", "intra_affinity")
@@ -87,8 +88,15 @@ def test_the_terms_are_those_of_graph_relation_distillation(made_up, seed: int) 
 def test_the_students_affinities_can_be_handed_over(made_up) -> None:  # type: ignore[no-untyped-def]
     student, teacher = made_up(2), made_up(2, seed=1)
     labels, loss = some_labels(student), BISKD(OFFSETS_2D)
-    affinities = embedding_affinities(student.embedding, OFFSETS_2D)
-    torch.testing.assert_close(loss(student, teacher, labels, affinities), loss(student, teacher, labels))
+    found = loss.learn(lesson(student, teacher, labels, OFFSETS_2D))
+    torch.testing.assert_close(found, loss(student, teacher, labels), rtol=0, atol=0)
+
+
+def test_embeddings_will_do_in_place_of_outputs(made_up) -> None:  # type: ignore[no-untyped-def]
+    student, teacher = made_up(2), made_up(2, seed=1)
+    labels, loss = some_labels(student), BISKD(OFFSETS_2D)
+    found = loss(student.embedding, teacher.embedding, labels)
+    torch.testing.assert_close(found, loss(student, teacher, labels), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("label", [0, -1])
@@ -111,7 +119,7 @@ def test_embeddings_of_other_sizes_are_refused(made_up) -> None:  # type: ignore
     student, teacher = made_up(2), made_up(2, sizes=(2, 6))
     with pytest.raises(UserError, match="compare the same images"):
         BISKD(OFFSETS_2D)(student, teacher, some_labels(student))
-    with pytest.raises(UserError, match="wanted offsets of 2 numbers"):
+    with pytest.raises(UserError, match="expected 2 numbers each"):
         BISKD(OFFSETS_3D)(student, student, some_labels(student))
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from segraft.errors import UserError
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D
 from segraft.graphs.memory_bank import MemoryBank
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D
 from segraft.losses import (
     BISKD,
     DISTILLERS,
@@ -18,9 +18,11 @@ from segraft.losses import (
     KnowledgeReview,
     weighted_sum,
 )
+from segraft.losses.distiller import Distiller, Setup
 from segraft.networks import create_network
-from segraft.settings import METHOD_WEIGHTS
 from segraft.tensors import Output
+from segraft.weights import METHOD_WEIGHTS
+from shared.lessons import lesson
 
 
 def test_terms_count_with_the_weight_of_their_name() -> None:
@@ -35,12 +37,12 @@ def test_the_sum_has_the_weights_as_its_derivative() -> None:
 
 
 def test_a_weight_of_no_term_is_refused() -> None:
-    with pytest.raises(UserError, match=r"unknown terms \['intra_nodes'\]; the terms are \['intra_node'\]"):
+    with pytest.raises(UserError, match=r"got unknown terms \['intra_nodes'\], expected some of \['intra_node'\]"):
         weighted_sum({"intra_node": torch.zeros(())}, {"intra_nodes": 1.0})
 
 
 def test_the_graph_distiller_takes_embeddings() -> None:
-    loss = DISTILLERS["graph"](offsets=OFFSETS_2D, memory=MemoryBank(4, 3), contrast=2, background="object")
+    loss = GraphRelationLoss(offsets=OFFSETS_2D, memory=MemoryBank(4, 3), samples=2)
     student = torch.randn(2, 3, 9, 9, requires_grad=True)
     terms = loss(student, torch.randn(2, 3, 9, 9), torch.randint(0, 4, (2, 9, 9)))
     weighted_sum(terms, {}).backward()
@@ -49,16 +51,26 @@ def test_the_graph_distiller_takes_embeddings() -> None:
     assert student.grad.any()
 
 
+def test_a_sum_of_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match="terms: got none, expected at least one; give a loss term"):
+        weighted_sum({}, {})
+
+
 BASELINES = [name for name in DISTILLERS if name != "graph"]
 OFFSETS = {2: OFFSETS_2D, 3: OFFSETS_3D}
 CHANNELS = {"student": (3, 2), "teacher": (4, 6, 5)}
 
 
-def baseline(name: str, ndim: int = 2) -> nn.Module:
+def baseline(name: str, ndim: int = 2) -> Distiller:
     """A baseline for the made-up students of 2 and teachers of 3 stages."""
     if name == "rekd":
         return KnowledgeReview(CHANNELS["student"], CHANNELS["teacher"], ndim).double()
     return BISKD(OFFSETS[ndim]) if name == "biskd" else DISTILLERS[name]()
+
+
+def learn(loss: Distiller, student: Output, teacher: Output, labels: Tensor) -> dict[str, Tensor]:
+    """Terms of a training step with these outputs."""
+    return loss.learn(lesson(student, teacher, labels, OFFSETS[labels.ndim - 1]))
 
 
 @pytest.fixture
@@ -87,16 +99,16 @@ def gradients(total: Tensor, output: Output) -> list[Tensor | None]:
 
 def test_every_baseline_has_weights_for_its_terms(pair) -> None:  # type: ignore[no-untyped-def]
     for name in BASELINES:
-        assert set(baseline(name)(*pair())) == set(METHOD_WEIGHTS[name])
+        assert set(learn(baseline(name), *pair())) == set(METHOD_WEIGHTS[name])
 
 
-@pytest.mark.parametrize("name", BASELINES)
-def test_baselines_fit_a_pair_of_networks(name: str) -> None:
+@pytest.mark.parametrize("name", DISTILLERS)
+def test_methods_fit_a_pair_of_networks(name: str) -> None:
     student = create_network("resunet", in_channels=2, width=2)
     teacher = create_network("resunet", in_channels=2, width=4).eval().requires_grad_(False)
-    loss = DISTILLERS[name].for_networks(student, teacher, patch=(32, 32), offsets=OFFSETS_2D)  # type: ignore[attr-defined]
+    loss = DISTILLERS[name].from_setup(Setup(student, teacher, patch=(32, 32), offsets=OFFSETS_2D, batch=2))
     image, labels = torch.randn(2, 2, 32, 32), torch.randint(0, 4, (2, 32, 32))
-    terms = loss(student.features(image), teacher.features(image), labels)
+    terms = learn(loss, student.features(image), teacher.features(image), labels)
     weighted_sum(terms, METHOD_WEIGHTS[name]).backward()
     assert all(term.ndim == 0 and term > 0 for term in terms.values())
     moved = {key.partition(".")[0] for key, weights in student.named_parameters() if weights.grad is not None}
@@ -109,7 +121,7 @@ def test_baselines_fit_a_pair_of_networks(name: str) -> None:
 def test_no_gradient_reaches_the_teacher(pair, name: str, ndim: int) -> None:  # type: ignore[no-untyped-def]
     student, teacher, labels = pair(ndim)
     student, teacher = (each(output, Tensor.requires_grad_) for output in (student, teacher))
-    total = weighted_sum(baseline(name, ndim)(student, teacher, labels), {})
+    total = weighted_sum(learn(baseline(name, ndim), student, teacher, labels), {})
     assert gradients(total, teacher) == [None] * 5
     reached = [gradient is not None and bool(gradient.any()) for gradient in gradients(total, student)]
     assert reached == ([True, False, False, False] if name == "biskd" else [False, False, True, True])
@@ -120,16 +132,16 @@ def test_order_of_the_batch_does_not_matter(pair, name: str) -> None:  # type: i
     student, teacher, labels = pair()
     loss = baseline(name)
     moved = [each(output, lambda maps: maps[[2, 0, 1]]) for output in (student, teacher)]
-    torch.testing.assert_close(loss(*moved, labels[[2, 0, 1]]), loss(student, teacher, labels))
-    mixed = loss(moved[0], teacher, labels)
-    assert not any(torch.isclose(mixed[term], value) for term, value in loss(student, teacher, labels).items())
+    torch.testing.assert_close(learn(loss, *moved, labels[[2, 0, 1]]), learn(loss, student, teacher, labels))
+    mixed = learn(loss, moved[0], teacher, labels)
+    assert not any(torch.isclose(mixed[term], value) for term, value in learn(loss, student, teacher, labels).items())
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_numbers_of_the_instances_do_not_matter(pair, name: str) -> None:  # type: ignore[no-untyped-def]
     student, teacher, labels = pair()
     loss, table = baseline(name), torch.tensor([0, 2**40, 7, 5, -1])
-    torch.testing.assert_close(loss(student, teacher, table[labels]), loss(student, teacher, labels))
+    torch.testing.assert_close(learn(loss, student, teacher, table[labels]), learn(loss, student, teacher, labels))
 
 
 @pytest.mark.parametrize("name", ["at", "spkd", "rekd"])
@@ -137,10 +149,10 @@ def test_stages_in_between_do_not_matter(pair, name: str) -> None:  # type: igno
     """Of a teacher's three stages a student with two is compared with the first and the last."""
     student, teacher, labels = pair()
     loss, (first, between, last) = baseline(name), teacher.stages
-    before = loss(student, teacher, labels)
-    torch.testing.assert_close(loss(student, teacher._replace(stages=(first, -between, last)), labels), before)
-    torch.testing.assert_close(loss(student, teacher._replace(stages=(first, last)), labels), before)
-    changed = loss(student, teacher._replace(stages=(first.roll(1, 0), between, last)), labels)
+    before = learn(loss, student, teacher, labels)
+    torch.testing.assert_close(learn(loss, student, teacher._replace(stages=(first, -between, last)), labels), before)
+    torch.testing.assert_close(learn(loss, student, teacher._replace(stages=(first, last)), labels), before)
+    changed = learn(loss, student, teacher._replace(stages=(first.roll(1, 0), between, last)), labels)
     assert not any(torch.isclose(changed[term], value) for term, value in before.items())
 
 
@@ -148,7 +160,7 @@ def test_stages_in_between_do_not_matter(pair, name: str) -> None:  # type: igno
 def test_a_student_like_its_teacher_loses_nothing(pair, name: str) -> None:  # type: ignore[no-untyped-def]
     teacher, _, labels = pair()
     student = each(teacher, lambda maps: maps.clone().requires_grad_())
-    terms = baseline(name)(student, teacher, labels)
+    terms = learn(baseline(name), student, teacher, labels)
     assert all(abs(term.item()) < 1e-15 for term in terms.values())
     found = gradients(weighted_sum(terms, {}), student)
     assert all(gradient.abs().max() < 1e-9 for gradient in found if gradient is not None)
@@ -168,7 +180,7 @@ def test_constant_and_empty_images_give_finite_losses_and_gradients(
     student = each(flat(student) if which != "teacher" else student, lambda maps: maps.to(dtype).requires_grad_())
     teacher = each(flat(teacher) if which != "student" else teacher, lambda maps: maps.to(dtype))
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
-        terms = baseline(name).float()(student, teacher, labels)
+        terms = learn(baseline(name).float(), student, teacher, labels)
     found = gradients(weighted_sum(terms, {}), student)
     assert all(term.isfinite() and term.dtype == torch.float32 for term in terms.values())
     assert all(gradient.isfinite().all() for gradient in found if gradient is not None)
@@ -178,9 +190,9 @@ def test_constant_and_empty_images_give_finite_losses_and_gradients(
 def test_autocast_changes_nothing(pair, name: str) -> None:  # type: ignore[no-untyped-def]
     student, teacher, labels = pair()
     student, teacher = each(student, lambda maps: maps.float().requires_grad_()), each(teacher, Tensor.float)
-    wanted = baseline(name)(student, teacher, labels)
+    wanted = learn(baseline(name), student, teacher, labels)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = baseline(name)(student, teacher, labels)
+        found = learn(baseline(name), student, teacher, labels)
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-8)
     torch.testing.assert_close(
         *(gradients(weighted_sum(terms, {}), student) for terms in (found, wanted)), rtol=1e-5, atol=1e-7
@@ -191,4 +203,4 @@ def test_autocast_changes_nothing(pair, name: str) -> None:  # type: ignore[no-u
 def test_networks_called_without_features_are_refused(pair, name: str) -> None:  # type: ignore[no-untyped-def]
     student, teacher, labels = pair()
     with pytest.raises(UserError, match=r"call network\.features"):
-        baseline(name)(student._replace(stages=()), teacher, labels)
+        learn(baseline(name), student._replace(stages=()), teacher, labels)

@@ -13,22 +13,20 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from segraft.errors import UserError
-from segraft.graphs.affinity import OFFSETS_2D
+from segraft.graphs.offsets import OFFSETS_2D
 from segraft.losses import KnowledgeReview
+from segraft.losses.distiller import Setup
 from segraft.losses.review import hierarchical_context
 from segraft.networks import create_network
+from segraft.networks.contract import Network
 from segraft.tensors import Output
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 STUDENT, TEACHER = (3, 2), (4, 5)
 
 
-def some_labels(output: Output) -> Tensor:
-    return torch.zeros(output.embedding.shape[0], *output.embedding.shape[2:], dtype=torch.long)
-
-
 def review(loss: KnowledgeReview, student: Output, teacher: Output) -> Tensor:
-    return loss(student, teacher, some_labels(student))["review"]
+    return loss(student, teacher)["review"]
 
 
 def block(cell: int, cells: int, pixels: int) -> slice:
@@ -136,7 +134,7 @@ def test_derivatives_are_right(made_up, ndim: int) -> None:  # type: ignore[no-u
 
     def of_weights(*values: Tensor) -> Tensor:
         given = dict(zip(names, values, strict=True))
-        return torch.func.functional_call(loss, given, (student, teacher, some_labels(student)))["review"]
+        return torch.func.functional_call(loss, given, (student, teacher))["review"]
 
     assert torch.autograd.gradcheck(of_weights, weights, fast_mode=True)
 
@@ -165,15 +163,15 @@ def test_deep_stages_help_to_mimic_shallow_ones_but_not_the_reverse(made_up) -> 
     assert at_first[1] is None
 
 
-def networks() -> tuple[torch.nn.Module, torch.nn.Module]:
+def networks() -> tuple[Network, Network]:
     return create_network("resunet", width=2), create_network("resunet", width=4).eval().requires_grad_(False)
 
 
 def test_fusions_are_part_of_the_state_and_get_gradients() -> None:
     student, teacher = networks()
-    loss = KnowledgeReview.for_networks(student, teacher, (32, 32), OFFSETS_2D)
+    loss = KnowledgeReview.from_setup(Setup(student, teacher, (32, 32), OFFSETS_2D, batch=2))
     image = torch.randn(2, 1, 32, 32)
-    review(loss, student.features(image), teacher.features(image)).backward()  # type: ignore[operator]
+    review(loss, student.features(image), teacher.features(image)).backward()
     weights = dict(loss.named_parameters())
     assert all(value.grad is not None and value.grad.any() for value in weights.values())
     assert set(weights) <= set(loss.state_dict())
@@ -185,9 +183,9 @@ def test_fusions_are_part_of_the_state_and_get_gradients() -> None:
 
 def test_the_state_can_be_restored() -> None:
     student, teacher = networks()
-    loss, other = (KnowledgeReview.for_networks(student, teacher, (32, 32), OFFSETS_2D) for _ in range(2))
+    loss, other = (KnowledgeReview.from_setup(Setup(student, teacher, (32, 32), OFFSETS_2D, batch=2)) for _ in range(2))
     image = torch.randn(2, 1, 32, 32)
-    outputs = student.features(image), teacher.features(image)  # type: ignore[operator]
+    outputs = student.features(image), teacher.features(image)
     assert not torch.equal(review(loss, *outputs), review(other, *outputs))
     other.load_state_dict(loss.state_dict())
     assert torch.equal(review(loss, *outputs), review(other, *outputs))
@@ -227,7 +225,7 @@ def test_networks_without_stages_are_refused(student: tuple[int, ...], teacher: 
 
 def test_other_numbers_of_stages_than_expected_are_refused(made_up) -> None:  # type: ignore[no-untyped-def]
     output = made_up(2, (3,), sizes=(5,))
-    with pytest.raises(UserError, match="1 pairs of stages came, 2 were expected"):
+    with pytest.raises(UserError, match="got 1 pairs, expected 2; make the loss with from_setup"):
         review(KnowledgeReview(STUDENT, TEACHER, 2), output, output)
 
 

@@ -12,7 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from segraft.errors import UserError
+from segraft.graphs.offsets import OFFSETS_2D
 from segraft.losses import SimilarityPreserving
+from segraft.losses.distiller import Setup
+from segraft.networks import create_network
 from segraft.tensors import Output
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -20,8 +24,7 @@ FEWER = settings(max_examples=15, suppress_health_check=[HealthCheck.function_sc
 
 
 def loss(student: Output, teacher: Output) -> torch.Tensor:
-    labels = torch.zeros(student.embedding.shape[0], *student.embedding.shape[2:], dtype=torch.long)
-    return SimilarityPreserving()(student, teacher, labels)["similarity"]
+    return SimilarityPreserving()(student, teacher)["similarity"]
 
 
 def brute_similarities(features: np.ndarray) -> list[list[float]]:
@@ -38,9 +41,9 @@ def brute(student: Output, teacher: Output) -> float:
     """Eq. 4."""
     total = 0.0
     for s, t in zip(student.stages, teacher.stages, strict=True):
-        mine, theirs = brute_similarities(s.detach().numpy()), brute_similarities(t.numpy())
-        images = range(len(mine))
-        total += sum((theirs[i][j] - mine[i][j]) ** 2 for i in images for j in images) / len(mine) ** 2
+        found, wanted = brute_similarities(s.detach().numpy()), brute_similarities(t.numpy())
+        images = range(len(found))
+        total += sum((wanted[i][j] - found[i][j]) ** 2 for i in images for j in images) / len(found) ** 2
     return total
 
 
@@ -86,6 +89,16 @@ def test_images_without_activity_are_like_nothing(made_up) -> None:  # type: ign
     value = loss(student, teacher)
     assert value.item() == pytest.approx(2 / 4)
     assert not any(gradient.any() for gradient in torch.autograd.grad(value, student.stages))
+
+
+def test_batches_of_one_image_are_refused() -> None:
+    networks = create_network("resunet", width=2), create_network("resunet", width=4)
+    with pytest.raises(UserError, match=r"batch: got 1, expected at least 2, .*; give --batch 2 or more") as caught:
+        SimilarityPreserving.from_setup(Setup(*networks, patch=(32, 32), offsets=OFFSETS_2D, batch=1))
+    assert "\n" not in str(caught.value)
+    assert not SimilarityPreserving.from_setup(
+        Setup(*networks, patch=(32, 32), offsets=OFFSETS_2D, batch=2)
+    ).state_dict()
 
 
 @pytest.mark.parametrize("ndim", [2, 3])

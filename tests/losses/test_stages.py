@@ -52,7 +52,7 @@ def test_pairs_are_widened_and_the_teachers_detached(made_up) -> None:  # type: 
 
 def test_an_output_without_stages_is_refused(made_up) -> None:  # type: ignore[no-untyped-def]
     output = made_up(2)
-    with pytest.raises(UserError, match=r"student came with 2 stages, teacher with 0; wanted .* network\.features"):
+    with pytest.raises(UserError, match=r"got 2 of the student, 0 of the teacher, expected .* network\.features"):
         stage_pairs(output, output._replace(stages=()))
 
 

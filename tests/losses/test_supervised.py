@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
 
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D, embedding_affinities
+from segraft.graphs.affinity import embedding_affinities
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D
 from segraft.losses import supervised
 from segraft.types import Offsets
 

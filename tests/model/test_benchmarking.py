@@ -18,10 +18,11 @@ from segraft.data import open_dataset
 from segraft.errors import UserError
 from segraft.metrics.scoring import evaluate
 from segraft.model import benchmarking, checkpoint
-from segraft.model.benchmarking import Clock, ideal_output, measure, open_subject, peak_memory, scene
+from segraft.model.benchmarking import Clock, ideal_results, measure, open_subject, peak_memory, scene
 from segraft.model.model import Model
 from segraft.networks import complexity, create_network
-from segraft.tensors import Output
+from segraft.types import Geometry
+from shared.models import a_config
 
 SIZE = (72, 88)
 
@@ -30,12 +31,11 @@ SIZE = (72, 88)
 def trained(tmp_path: Path) -> Path:
     """A model file of a small network."""
     path = tmp_path / "model.safetensors"
-    config = {
-        "network": {"name": "resunet-tiny", "in_channels": 2, "dim": 8, "filters": [2, 4]},
-        "segmentation": {"segmenter": "mutex", "foreground": 0.5, "minimum_size": 3},
-        "voxel_size": None,
-        "training": {"dataset": "folder", "patch": [64, 64]},
-    }
+    config = a_config(
+        {"name": "resunet-tiny", "in_channels": 2, "dim": 8, "filters": (2, 4)},
+        segmentation={"minimum_size": 3},
+        training={"dataset": "folder", "patch": [64, 64]},
+    )
     torch.manual_seed(0)
     checkpoint.save(path, create_network("resunet-tiny", 2, 8, (2, 4)), config)
     return path
@@ -69,72 +69,70 @@ def test_a_trained_model_on_a_given_image(trained: Path) -> None:
     assert found["objects"] == open_subject(trained, "cpu")[0].predict(image).max()
 
 
-def test_stages_add_up_and_hooks_are_gone(trained: Path) -> None:
+def test_stages_add_up_and_the_model_stays_as_it_is(trained: Path) -> None:
     model, _ = open_subject(trained, "cpu")
-    image = scene(SIZE, 2)
+    runner, image = model.runner, scene(SIZE, 2)
     begin = time.perf_counter()
-    found = benchmarking._timed(model, image, trained=True)
+    found = benchmarking.timed(model, image, trained=True)
     elapsed = time.perf_counter() - begin
     stages = [found[stage] for stage in benchmarking.STAGES]
     assert found["total"] == pytest.approx(sum(stages))
     assert 0 < found["total"] <= elapsed
-    assert not model.network._forward_hooks
-    assert not model.network._forward_pre_hooks
+    assert model.runner is runner
 
 
-class Slow(torch.nn.Module):
-    """A network that takes its time."""
+class Slow:
+    """A runner that takes its time."""
 
-    in_channels, dim, ndim, stride, halo, context, minimum = 1, 4, 2, 8, 8, (0, 0), (8, 8)
+    geometry, device = Geometry(2, 1, 4, (8, 8), (0, 0), (8, 8), (8, 8)), "cpu"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(()))
-
-    def forward(self, x: torch.Tensor) -> Output:
+    def run(self, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         time.sleep(0.2)
-        return Output(torch.ones(1, 4, *x.shape[2:]), torch.ones(1, 1, *x.shape[2:]))
+        return np.ones((4, *window.shape[1:]), np.float32), np.ones(window.shape[1:], np.float32)
+
+    def memory(self, window: tuple[int, ...]) -> float:
+        return 0.0
+
+    def complexity(self, window: tuple[int, ...]) -> tuple[int, int]:
+        return 0, 0
 
 
 def test_the_network_is_told_from_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wait(output: Output) -> Output:
+    def wait(space: tuple[int, ...], dim: int) -> tuple[np.ndarray, np.ndarray]:
         time.sleep(0.5)
-        return output
+        return np.ones((dim, *space), np.float32), np.ones(space, np.float32)
 
     def segment(affinities: np.ndarray, *_: Any, **__: Any) -> np.ndarray:
         time.sleep(0.3)
         return np.ones(affinities.shape[1:], np.uint32)
 
-    monkeypatch.setattr(benchmarking, "ideal_output", wait)
+    monkeypatch.setattr(benchmarking, "ideal_results", wait)
     monkeypatch.setitem(__import__("segraft").SEGMENTERS, "mutex", segment)
-    found = benchmarking._timed(Model(Slow(), {}), scene((32, 40)), trained=False)
+    found = benchmarking.timed(Model(Slow(), a_config()), scene((32, 40)), trained=False)
     assert 0.2 <= found["network"] < 0.3
     assert 0.3 <= found["postprocessing"] < 0.5  # without the half second of the ideal output
     assert found["preparation"] < 0.2
 
 
 def test_several_tiles_are_all_counted() -> None:
-    clock = Clock(torch.device("cpu"), None)
-    network = Slow()
+    clock = Clock(Slow(), None)
     for _ in range(2):
-        clock.before(network, ())
-        clock.after(network, (), network(torch.zeros(1, 1, 8, 8)))
+        clock.run(np.zeros((1, 8, 8), np.float32))
     assert 0.4 <= clock.network < 0.6
 
 
 def test_the_ideal_output_gives_the_true_objects() -> None:
-    like = Output(torch.zeros(1, 16, 128, 160), torch.zeros(1, 1, 128, 160))
-    ideal = ideal_output(like)
-    assert ideal.embedding.shape == like.embedding.shape
-    assert ideal.foreground.shape == like.foreground.shape
+    embedding, foreground = ideal_results((128, 160), 16)
+    assert embedding.shape == (16, 128, 160)
+    assert foreground.shape == (128, 160)
 
     class Ideal(Slow):
-        dim = 16
+        geometry = Geometry(2, 1, 16, (8, 8), (0, 0), (8, 8), (8, 8))
 
-        def forward(self, x: torch.Tensor) -> Output:
-            return ideal
+        def run(self, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return embedding, foreground
 
-    labels = Model(Ideal(), {"segmentation": {"minimum_size": 10}}).predict(scene((128, 160)))
+    labels = Model(Ideal(), a_config(segmentation={"minimum_size": 10})).predict(scene((128, 160)))
     truth = open_dataset("synthetic", None, "test", count=1, size=(128, 160), **benchmarking.SCENES[2][1])[0].labels
     assert evaluate(labels, truth)["pq"] > 0.95
 
@@ -148,7 +146,7 @@ def test_threads_are_given_back() -> None:
 
 def test_memory_is_that_of_a_process_of_its_own(trained: Path) -> None:
     ballast = np.ones(2**27)  # 1 GiB that must not be counted
-    peak = peak_memory(trained, SIZE, 1, torch.device("cpu"))
+    peak = peak_memory(trained, SIZE, 1, "cpu")
     assert peak is None or 50 * 2**20 < peak < ballast.nbytes
     if sys.platform == "linux":
         assert peak is not None
@@ -157,12 +155,12 @@ def test_memory_is_that_of_a_process_of_its_own(trained: Path) -> None:
 def test_memory_that_cannot_be_measured_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     failed = subprocess.CompletedProcess([], 1, "", "killed")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    assert peak_memory("resunet-tiny", SIZE, 1, torch.device("cpu")) is None
+    assert peak_memory("resunet-tiny", SIZE, 1, "cpu") is None
 
 
 @pytest.mark.parametrize("wrong", [{"repeats": 0}, {"warmup": -1}, {"threads": 0}, {"size": (0, 5)}])
 def test_numbers_out_of_range(wrong: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="wanted positive numbers"):
+    with pytest.raises(UserError, match="expected positive numbers"):
         measure("resunet-tiny", **wrong)
 
 

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from torch import nn
 
+import segraft
 from segraft.errors import UserError
 from segraft.model import checkpoint
+from segraft.model.config import FORMAT, ModelConfig, Segmentation
 from segraft.networks import create_network
+from segraft.networks.contract import Network
+from shared.models import a_config
 
 FILTERS = [2, 4, 8]
 
 
-def tiny(in_channels: int = 1, filters: list[int] = FILTERS) -> tuple[nn.Module, dict[str, Any]]:
+def tiny(in_channels: int = 1, filters: list[int] = FILTERS) -> tuple[Network, ModelConfig]:
     network = create_network("resunet", in_channels=in_channels, dim=4, filters=tuple(filters))
-    config = {
-        "network": {"name": "resunet", "in_channels": in_channels, "dim": 4, "filters": list(filters)},
-        "normalisation": {"low": 2.0, "high": 99.0},
-        "offsets": [[-1, 0], [0, -1], [-3, 0]],
-        "voxel_size": None,
-    }
-    return network, config
+    described = {"name": "resunet", "in_channels": in_channels, "dim": 4, "filters": filters}
+    return network, a_config(described, percentiles=(2.0, 99.0), offsets=((-1, 0), (0, -1), (-3, 0)))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     network(torch.rand(2, 1, 16, 16))  # moves the running statistics of the normalisations
     checkpoint.save(tmp_path / "model.safetensors", network, config)
     restored, read = checkpoint.restore(tmp_path)  # the run folder
-    assert read == {**config, "format": checkpoint.FORMAT}
+    assert read == config
     for name, tensor in network.state_dict().items():
         assert torch.equal(restored.state_dict()[name], tensor)
     image = torch.rand(1, 1, 16, 16)
@@ -123,9 +123,9 @@ def rewrite(path: Path, header: str, state: dict[str, torch.Tensor] | None = Non
 
 
 def test_a_later_format_is_refused(model: Path) -> None:
-    config = checkpoint.read(model)[1]
-    rewrite(model, json.dumps({**config, "format": checkpoint.FORMAT + 1}))
-    assert "update segraft" in complaint(model)
+    config = checkpoint.read(model)[1].to_dict()
+    rewrite(model, json.dumps({**config, "format": FORMAT + 1}))
+    assert f"got format {FORMAT + 1}, expected one up to {FORMAT}; update segraft" in complaint(model)
 
 
 @pytest.mark.parametrize("header", ["{", "[]", "{}", '{"format": "x"}', "null"])
@@ -136,18 +136,18 @@ def test_a_damaged_configuration_is_refused(model: Path, header: str) -> None:
 
 @pytest.mark.parametrize("network", [None, {}, {"name": "resunet", "colour": 3}, {"name": "resunet", "filters": 5}])
 def test_a_network_that_is_not_described_is_refused(model: Path, network: Any) -> None:
-    rewrite(model, json.dumps({"format": 1, "network": network}))
-    assert "describe its network" in complaint(model)
+    rewrite(model, json.dumps({"format": 2, "network": network, "offsets": [[-1, 0]]}))
+    assert "damaged configuration" in complaint(model) or "filters: got 5, expected" in complaint(model)
 
 
 def test_an_unknown_network_is_answered_with_the_known(model: Path) -> None:
-    rewrite(model, json.dumps({"format": 1, "network": {"name": "resnet"}}))
+    rewrite(model, json.dumps({"format": 2, "network": {"name": "resnet"}, "offsets": [[-1, 0]]}))
     with pytest.raises(UserError, match="resunet-tiny"):
         checkpoint.restore(model)
 
 
 def test_weights_of_another_network_are_refused(model: Path) -> None:
-    config = checkpoint.read(model)[1]
+    config = checkpoint.read(model)[1].to_dict()
     wider, _ = tiny(filters=[2, 4, 9])
     rewrite(model, json.dumps(config), wider.state_dict())
     assert "other weights" in complaint(model)
@@ -159,12 +159,13 @@ def test_weights_of_another_network_are_refused(model: Path) -> None:
 
 def test_a_change_of_the_configuration_leaves_the_weights(model: Path) -> None:
     state, config = checkpoint.read(model)
-    checkpoint.change(model, segmentation={"segmenter": "waterz"}, voxel_size=[1.0, 2.0])
+    changes: dict[str, Any] = {"segmentation": Segmentation("waterz"), "voxel_size": (1.0, 2.0)}
+    checkpoint.change(model, **changes)
     after, changed = checkpoint.read(model)
-    assert changed == {**config, "segmentation": {"segmenter": "waterz"}, "voxel_size": [1.0, 2.0]}
+    assert changed == replace(config, **changes)
     assert all(torch.equal(state[name], after[name]) for name in state | after)
-    checkpoint.change(model.parent, segmentation={})
-    assert checkpoint.read(model)[1]["segmentation"] == {}
+    checkpoint.change(model.parent, segmentation=Segmentation())
+    assert checkpoint.read(model)[1].segmentation == Segmentation()
 
 
 def test_a_change_that_fails_leaves_the_file(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +176,40 @@ def test_a_change_that_fails_leaves_the_file(model: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError, match="No space left"):
-        checkpoint.change(model, segmentation={})
+        checkpoint.change(model, segmentation=Segmentation())
     assert model.read_bytes() == before
     assert [path.name for path in model.parent.iterdir()] == [model.name]
+
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "model-format-1.safetensors"
+"""A model file as the first version wrote it, with a segmenter that has settings of its own."""
+
+
+def test_a_file_of_the_first_format_is_upgraded(tmp_path: Path) -> None:
+    model = segraft.load(GOLDEN, device="cpu")
+    assert model.config == a_config(
+        {"name": "resunet", "dim": 4, "filters": (2, 3)},
+        percentiles=(2.0, 99.0),
+        offsets=((-1, 0), (0, -1), (-3, 0), (0, -3)),
+        voxel_size=(250.0, 250.0),
+        channels=(1,),
+        segmentation={
+            "segmenter": "waterz",
+            "foreground_threshold": 0.4,
+            "minimum_size": 7,
+            "settings": {"threshold": 0.3, "score": "median"},
+        },
+        training={"dataset": "folder", "seed": 0, "steps": 20, "batch": 2, "patch": [16, 16]},
+    )
+    y, x = np.mgrid[:16, :16]
+    image = np.stack([0 * x, (np.sin(x / 2) + np.cos(y / 3) + 2) * 100]).astype(np.float32)
+    embedding, probability = model.embed(image)
+    np.testing.assert_allclose(embedding[:, 3, 5], [0.06007607, -0.27732942, 0.21880716, -0.31091803], rtol=1e-4)
+    assert probability[3, 5] == pytest.approx(0.57739186, rel=1e-4)
+    assert model.predict(image).max() == 1
+    copied = tmp_path / "model.safetensors"
+    copied.write_bytes(GOLDEN.read_bytes())
+    checkpoint.change(copied, channels=(0,))
+    weights, config = checkpoint.read(copied)
+    assert config == replace(model.config, channels=(0,))
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in checkpoint.read(GOLDEN)[0].items())

@@ -9,6 +9,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,18 +25,22 @@ from torch import Tensor, nn
 
 import segraft
 from segraft.errors import UserError
-from segraft.graphs.affinity import OFFSETS_2D
+from segraft.graphs.offsets import OFFSETS_2D
 from segraft.model import checkpoint
+from segraft.model.config import Segmentation
 from segraft.model.model import Model
-from segraft.model.torch_runner import find_device
+from segraft.model.torch_runner import TorchRunner, find_device
 from segraft.networks import create_network, resunet
+from segraft.networks.contract import Network
 from segraft.tensors import Output
+from segraft.types import Geometry
+from shared.models import a_config, a_model
 
-CONFIG = {"network": {"name": "resunet", "in_channels": 1, "dim": 4, "filters": [2, 4, 8]}}
+CONFIG: dict[str, Any] = {"network": {"name": "resunet", "in_channels": 1, "dim": 4, "filters": [2, 4, 8]}}
 
 
 @cache
-def trained(in_channels: int) -> nn.Module:
+def trained(in_channels: int) -> Network:
     """A network with random weights whose embedding and foreground vary from pixel to pixel, so that objects arise."""
     torch.manual_seed(3)
     network = create_network("resunet", in_channels=in_channels, dim=4, filters=(2, 4, 8))
@@ -49,7 +54,7 @@ def trained(in_channels: int) -> nn.Module:
     return network
 
 
-def lively(in_channels: int = 1) -> nn.Module:
+def lively(in_channels: int = 1) -> Network:
     """A copy of such a network."""
     return copy.deepcopy(trained(in_channels))
 
@@ -60,13 +65,13 @@ def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
     return len(pairs.T) == len(np.unique(a)) == len(np.unique(b)) and bool(((a == 0) == (b == 0)).all())
 
 
-class Brightness(nn.Module):
+class Brightness(Network):
     """An oracle: pixels of equal brightness have equal embeddings, black is background. No context needed."""
 
-    ndim, in_channels, dim, stride, halo, context, minimum = 2, 1, 8, 1, 0, (0, 0), (1, 1)
+    ndim = 2
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Geometry(2, 1, 8, stride=(1, 1), margin=(0, 0), minimum=(1, 1), halo=(0, 0)), ())
         self.levels = nn.Parameter(torch.arange(8) / 7)
         self.seen: list[tuple[int, ...]] = []
 
@@ -86,7 +91,7 @@ def squares() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def oracle() -> Model:
-    return Model(Brightness(), {"normalisation": {"low": 0.0, "high": 100.0}})
+    return a_model(Brightness(), percentiles=(0.0, 100.0))
 
 
 def test_objects_are_found(oracle: Model) -> None:
@@ -114,14 +119,15 @@ def test_options_of_prediction(oracle: Model) -> None:
     image, truth = squares()
     assert oracle.predict(image, minimum_size=401).max() == 0
     assert oracle.predict(image, minimum_size=400).max() == 6
-    assert oracle.predict(image, foreground=0.9999999).max() < 6
+    assert oracle.predict(image, foreground_threshold=0.9999999).max() < 6
     mask = truth > 3
     assert same_partition(oracle.predict(image, true_foreground=mask), truth * mask)
 
 
 def test_another_segmenter_than_the_stored_one_has_its_own_settings(oracle: Model) -> None:
     image, truth = squares()
-    oracle.config["segmentation"] = {"segmenter": "waterz", "threshold": 0.0, "boundary": 0.5}
+    own = {"threshold": 0.0, "boundary": 0.5}
+    oracle.config = replace(oracle.config, segmentation=Segmentation("waterz", settings=own))
     shattered = oracle.predict(image)
     assert oracle.predict(image, segmenter="waterz").max() == shattered.max()
     assert segraft.evaluate(oracle.predict(image, segmenter="multicut"), truth)["aji"] > 0.8
@@ -131,8 +137,7 @@ def test_another_segmenter_than_the_stored_one_has_its_own_settings(oracle: Mode
 
 def test_the_configuration_gives_the_defaults() -> None:
     image, _ = squares()
-    config = {"normalisation": {"low": 0.0, "high": 100.0}, "segmentation": {"minimum_size": 401}}
-    model = Model(Brightness(), config)
+    model = a_model(Brightness(), percentiles=(0.0, 100.0), segmentation={"minimum_size": 401})
     assert model.predict(image).max() == 0
     assert model.predict(image, minimum_size=0).max() == 6
 
@@ -140,10 +145,10 @@ def test_the_configuration_gives_the_defaults() -> None:
 def test_rescaling_meets_the_training_pixel_size_and_comes_back(oracle: Model) -> None:
     image, truth = squares()
     large, large_truth = (np.kron(array, np.ones((2, 2), array.dtype)) for array in (image, truth))
-    oracle.config["voxel_size"] = [100.0, 100.0]
+    oracle.config = replace(oracle.config, voxel_size=(100.0, 100.0))
     for options in ({"scale": 0.5}, {"scale": [0.5]}, {"scale": (0.5, 0.5)}, {"voxel_size": (50.0, 50.0)}):
         labels = oracle.predict(large, **options, minimum_size=400)
-        assert oracle.network.seen[-1][2:] == image.shape
+        assert oracle.runner.network.seen[-1][2:] == image.shape
         assert labels.shape == large.shape
         # what blurs between squares of different brightness is lost, the rest keeps its place
         agree = np.mean([(labels[large_truth == k] == np.median(labels[large_truth == k])).mean() for k in range(1, 7)])
@@ -164,7 +169,7 @@ def test_rescaling_meets_the_training_pixel_size_and_comes_back(oracle: Model) -
         ({"scale": 1000.0}, "unit"),
         ({"voxel_size": (1.0, 1.0)}, "give scale"),
         ({"voxel_size": (1.0, 1.0), "scale": 2.0}, "one of them"),
-        ({"foreground": 2.0}, "probability"),
+        ({"foreground_threshold": 2.0}, "probability"),
         ({"minimum_size": -1}, "at least 0"),
         ({"tile": 0}, "positive"),
         ({"channels": [1]}, "channels"),
@@ -182,7 +187,7 @@ def test_options_that_do_not_fit(oracle: Model, options: dict[str, Any], words: 
     [
         (np.full((9, 9), np.nan), "NaN"),
         (np.where(np.eye(9), np.inf, 1), "infinite"),
-        (np.zeros((9, 9, 3), np.uint8), "with 3 channels; wanted 1.*for example 0"),
+        (np.zeros((9, 9, 3), np.uint8), "got 3 channels, expected 1.*for example 0"),
         (np.zeros((30, 40, 50)), "2 axes of space"),
         (np.zeros(9), "axes of space"),
         (np.zeros((0, 9)), "at least one pixel"),
@@ -201,14 +206,14 @@ def test_channels_are_chosen_by_argument_or_configuration(oracle: Model) -> None
     colour = np.stack([np.zeros_like(image), image, np.zeros_like(image)])
     assert same_partition(oracle.predict(colour, channels=[1]), truth)
     assert same_partition(oracle.predict(np.moveaxis(colour, 0, -1), channels=[1]), truth)
-    oracle.config["channels"] = [1]
+    oracle.config = replace(oracle.config, channels=(1,))
     assert same_partition(oracle.predict(colour), truth)
     assert oracle.predict(colour, channels=[0]).max() == 0
 
 
 def test_a_colour_model_says_how_to_use_a_grey_image() -> None:
-    model = Model(lively(in_channels=3), {})
-    with pytest.raises(UserError, match=r"with 1 channels; wanted 3.*0 0 0"):
+    model = a_model(lively(in_channels=3))
+    with pytest.raises(UserError, match=r"got 1 channels, expected 3.*0 0 0"):
         model.predict(np.zeros((9, 9)))
     assert model.predict(np.zeros((9, 9)), channels=[0, 0, 0]).shape == (9, 9)
 
@@ -233,7 +238,7 @@ def test_more_instances_than_16_bits_hold(oracle: Model) -> None:
 @given(st.integers(1, 70), st.integers(1, 70))
 @settings(max_examples=12)
 def test_any_size_is_predicted(height: int, width: int) -> None:
-    model = Model(lively(), {})
+    model = a_model(lively())
     image = np.random.default_rng(height * 71 + width).random((height, width))
     assert model.predict(image).shape == (height, width)
     embedding, probability = model.embed(image)
@@ -246,7 +251,7 @@ def test_any_size_is_predicted(height: int, width: int) -> None:
 @given(st.integers(1, 150), st.integers(1, 150), st.integers(1, 80), st.integers(0, 99))
 @settings(max_examples=15)
 def test_tiled_is_whole(height: int, width: int, tile: int, seed: int) -> None:
-    model = Model(lively(), {})
+    model = a_model(lively())
     rng = np.random.default_rng(seed)
     image = rng.random((height, width)) + np.kron(rng.random((30, 30)), np.ones((5, 5)))[:height, :width]
     for compute in (model.affinities, model.embed):
@@ -257,11 +262,11 @@ def test_tiled_is_whole(height: int, width: int, tile: int, seed: int) -> None:
 
 def test_tiled_objects_are_worth_comparing() -> None:
     """The network of the test above finds many objects, or equality would mean little."""
-    assert Model(lively(), {}).predict(np.random.default_rng(0).random((150, 150))).max() > 20
+    assert a_model(lively()).predict(np.random.default_rng(0).random((150, 150))).max() > 20
 
 
 def test_affinities_are_those_of_the_embedding() -> None:
-    model = Model(lively(), {"offsets": [[-1, 0], [0, -1], [2, -3], [0, 9]]})
+    model = a_model(lively(), offsets=((-1, 0), (0, -1), (2, -3), (0, 9)))
     image = np.random.default_rng(1).random((33, 47))
     embedding, _ = model.embed(image)
     vectors = embedding / np.linalg.norm(embedding, axis=0)
@@ -279,20 +284,20 @@ def test_the_network_never_sees_more_than_a_tile() -> None:
     network = lively()
     seen: list[tuple[int, ...]] = []
     network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[2:]))
-    Model(network, {}).affinities(np.zeros((40, 700)), tile=64)
+    a_model(network).affinities(np.zeros((40, 700)), tile=64)
     assert len(seen) == 11
-    assert max(max(shape) for shape in seen) <= 64 + 2 * network.halo + 32
+    assert max(max(shape) for shape in seen) <= 64 + 2 * network.geometry.halo[0] + 32
 
 
 PEAK = """
 import resource, sys
 import numpy as np
-from segraft.model.model import Model
+from shared.models import a_model
 from test_model import Brightness
 
 cell = np.pad(np.ones((8, 8), np.uint8), (0, 2))
 image = np.kron(np.random.default_rng(0).integers(30, 255, (int(sys.argv[1]) // 10,) * 2).astype(np.uint8), cell)
-Model(Brightness(), {}).predict(image, tile=256)
+a_model(Brightness()).predict(image, tile=256)
 kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(kilobytes if sys.platform == "darwin" else 1024 * kilobytes)
 """
@@ -301,7 +306,9 @@ print(kilobytes if sys.platform == "darwin" else 1024 * kilobytes)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell a process's peak memory in this way")
 def test_memory_is_bounded_by_the_tile() -> None:
     """Beyond what a tile takes, a pixel takes its own few bytes (image, labels, foreground), not its affinities'."""
-    paths = os.pathsep.join([str(Path(segraft.__file__).parents[1]), str(Path(__file__).parent)])
+    paths = os.pathsep.join(
+        [str(Path(segraft.__file__).parents[1]), str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    )
     peaks = [
         int(subprocess.check_output([sys.executable, "-c", PEAK, str(side)], env={**os.environ, "PYTHONPATH": paths}))
         for side in (800, 2000)
@@ -321,10 +328,10 @@ def test_no_room_for_the_temporary_file(oracle: Model, monkeypatch: pytest.Monke
 
 def test_large_images_are_cut_by_themselves(oracle: Model) -> None:
     oracle.affinities(np.zeros((1, 5000), np.uint8))
-    assert len(oracle.network.seen) == 1
+    assert len(oracle.runner.network.seen) == 1
     oracle.affinities(np.zeros((2100, 2100), np.uint8))
-    assert len(oracle.network.seen) == 1 + 9
-    assert max(max(shape) for shape in oracle.network.seen[1:]) <= 1024 + 27
+    assert len(oracle.runner.network.seen) == 1 + 9
+    assert max(max(shape) for shape in oracle.runner.network.seen[1:]) <= 1024 + 27
 
 
 @pytest.mark.parametrize("filters", [(2, 4, 8), (2, 4, 8, 16, 32)])
@@ -336,19 +343,19 @@ def test_the_halo_covers_the_receptive_field(monkeypatch: pytest.MonkeyPatch, fi
     network = create_network("resunet", filters=filters, dim=2).double().eval()
     for parameter in network.parameters():
         nn.init.uniform_(parameter, 0.5, 1)
-    reach, stride = 0, network.stride
-    centre = network.halo + 2 * stride
+    reach, stride, halo = 0, network.geometry.stride[0], network.geometry.halo[0]
+    centre = halo + 2 * stride
     for column in range(stride):
         x = torch.rand(1, 1, stride, 2 * centre + stride, dtype=torch.float64, requires_grad=True)
         network(x).embedding[0, 0, 0, centre + column].backward()
         touched = x.grad[0, 0].abs().amax(0).nonzero()[:, 0]
         reach = max(reach, centre + column - int(touched.min()), int(touched.max()) - centre - column)
-    assert network.halo - 2 * stride < reach <= network.halo
+    assert halo - 2 * stride < reach <= halo
 
 
 def test_a_network_in_training_is_run_in_eval_mode_and_goes_on() -> None:
     network = lively()
-    model, image = Model(network, {}), np.random.default_rng(0).random((40, 40))
+    model, image = a_model(network), np.random.default_rng(0).random((40, 40))
     expected = model.predict(image)
     network.train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -361,16 +368,18 @@ def test_a_network_in_training_is_run_in_eval_mode_and_goes_on() -> None:
 
 def test_load_gives_the_model_that_was_saved(tmp_path: Path) -> None:
     network = lively()
-    config = {**CONFIG, "offsets": [[-1, 0], [0, -1], [-4, 0]], "normalisation": {"low": 0.5, "high": 99.5}}
+    config = a_config(**CONFIG, offsets=((-1, 0), (0, -1), (-4, 0)), percentiles=(0.5, 99.5))
     checkpoint.save(tmp_path / "model.safetensors", network, config)
     image = np.random.default_rng(0).random((40, 50))
     model = segraft.load(tmp_path, device="cpu")
-    assert not model.network.training
+    assert isinstance(model.runner, TorchRunner)
+    assert not model.runner.network.training
     assert model.offsets == ((-1, 0), (0, -1), (-4, 0))
-    assert model.normalisation.low == 0.5
-    for ours, theirs in zip(model.affinities(image), Model(network, config).affinities(image), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    assert Model(network, {}).offsets == OFFSETS_2D
+    assert model.config.percentiles == (0.5, 99.5)
+    same = Model(TorchRunner(network), config)
+    for found, expected in zip(model.affinities(image), same.affinities(image), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert a_model(network).offsets == OFFSETS_2D
 
 
 def test_devices() -> None:
@@ -385,14 +394,14 @@ def test_too_little_memory_on_the_device(oracle: Model, monkeypatch: pytest.Monk
     def full(_: Tensor) -> Output:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(oracle.network, "forward", full)
+    monkeypatch.setattr(oracle.runner.network, "forward", full)
     with pytest.raises(UserError, match="smaller tile"):
         oracle.predict(squares()[0])
 
 
 @pytest.mark.gpu
 def test_cuda_gives_what_the_cpu_gives(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "model.safetensors", lively(), CONFIG)
+    checkpoint.save(tmp_path / "model.safetensors", lively(), a_config(**CONFIG))
     image = np.random.default_rng(0).random((100, 90))
     a, b = (segraft.load(tmp_path, device).affinities(image)[0] for device in ("cpu", "cuda"))
     np.testing.assert_allclose(a, b, atol=2e-2)

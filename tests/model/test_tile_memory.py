@@ -6,18 +6,23 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from segraft.errors import UserError
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D
-from segraft.model.tile_memory import fitting_tile, forward_bytes, tile_bytes, waste
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D
+from segraft.model.tile_memory import fitting_tile, tile_bytes, waste
+from segraft.model.torch_runner import TorchRunner, forward_bytes
 from segraft.networks import create_network
+from segraft.networks.contract import Network
+from segraft.types import Geometry
 
 
-class Chain(nn.Module):
+class Chain(Network):
     """Known sizes: at most the input, one map and the next are alive at once."""
 
-    in_channels = 1
+    ndim = 2
+
+    def __init__(self) -> None:
+        super().__init__(Geometry(2, 1, 4, (1, 1), (0, 0), (1, 1), (0, 0)), ())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = x.expand(1, 10, *x.shape[2:]) * 2  # 10
@@ -32,7 +37,7 @@ def test_the_most_that_is_alive_at_once_is_counted() -> None:
 
 def test_memory_grows_with_the_window() -> None:
     network = create_network("resunet", filters=(4, 8, 16))
-    small, large = (forward_bytes(network, (side, side)) for side in (256, 512))
+    small, large = (TorchRunner(network).memory((side, side)) for side in (256, 512))
     assert 3.8 < large / small < 4.1
     assert all(parameter.device.type == "cpu" for parameter in network.parameters())
 
@@ -46,24 +51,26 @@ def test_memory_grows_with_the_window() -> None:
     ids=["images", "volumes"],
 )
 def test_more_memory_wastes_less(
-    network: nn.Module, space: tuple[int, ...], offsets: tuple[tuple[int, ...], ...]
+    network: Network, space: tuple[int, ...], offsets: tuple[tuple[int, ...], ...]
 ) -> None:
-    before = math.inf
+    before, runner = math.inf, TorchRunner(network)
     for memory in (0.3e9, 0.8e9, 3e9):
-        tile = fitting_tile(network, space, offsets, memory)
-        assert tile_bytes(network, space, tile, offsets) <= memory
-        assert waste(network, space, tile, offsets) <= before
-        before = waste(network, space, tile, offsets)
+        tile = fitting_tile(runner, space, offsets, memory)
+        assert tile_bytes(runner, space, tile, offsets) <= memory
+        assert waste(network.geometry, space, tile, offsets) <= before
+        before = waste(network.geometry, space, tile, offsets)
     assert before < 2.5
 
 
 def test_waste_is_what_the_tiles_see() -> None:
     network = create_network("mala", filters=(2, 3, 4))
-    seen = math.prod(size + 2 * lost for size, lost in zip((10, 20, 20), network.context, strict=True))
-    assert waste(network, (10, 20, 20), (10, 20, 20), ()) == pytest.approx(seen / 4000)
+    seen = math.prod(size + 2 * lost for size, lost in zip((10, 20, 20), network.geometry.margin, strict=True))
+    assert waste(network.geometry, (10, 20, 20), (10, 20, 20), ()) == pytest.approx(seen / 4000)
 
 
 @pytest.mark.parametrize("memory", [1e4, 0.0, -1e9, math.nan])
 def test_too_little_memory_is_answered(memory: float) -> None:
-    with pytest.raises(UserError, match=r"smallest tile of this network takes .* GB; give more"):
-        fitting_tile(create_network("resunet", filters=(4, 8, 16)), (500, 500), OFFSETS_2D, memory)
+    with pytest.raises(
+        UserError, match=r"expected .* GB or more, which the smallest tile of this network takes; give more"
+    ):
+        fitting_tile(TorchRunner(create_network("resunet", filters=(4, 8, 16))), (500, 500), OFFSETS_2D, memory)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -12,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segraft.model.tiling import cut, grid, scratch, tiles, within
+from segraft.model.tiling import grid, scratch, tiles, within
 from segraft.networks import NETWORKS, create_network
+from segraft.types import Geometry
 
 
 @given(
@@ -24,12 +24,13 @@ from segraft.networks import NETWORKS, create_network
 def test_tiles_cover_an_image_once(axes: list[tuple[int, int]], tile: int | None, halo: int) -> None:
     """Of networks that pad their input."""
     space, strides = zip(*axes, strict=True)
-    network = SimpleNamespace(stride=strides, halo=halo, context=(0,) * len(space), minimum=strides)
+    nothing = (0,) * len(space)
+    geometry = Geometry(len(space), 1, 4, strides, nothing, strides, (halo,) * len(space))
     offsets = tuple(tuple(-k if a == b else 0 for b in range(len(space))) for k in (1, 9) for a in range(len(space)))
     if tile is not None:
         tile = max(tile, max(space) // 4)  # a few tiles are enough
     count = np.zeros(space, np.uint8)
-    for part in tiles(space, None if tile is None else (tile,) * len(space), network, offsets):
+    for part in tiles(space, None if tile is None else (tile,) * len(space), geometry, offsets):
         count[part.core] += 1
         assert part.output == part.window
         for core, context, _, window, size, stride in zip(*part, space, strides, strict=True):
@@ -47,14 +48,14 @@ def test_tiles_cover_an_image_once(axes: list[tuple[int, int]], tile: int | None
 @given(st.tuples(*[st.integers(1, 300)] * 3), st.one_of(st.none(), st.tuples(*[st.integers(40, 200)] * 3)))
 def test_tiles_of_valid_convolutions(space: tuple[int, ...], tile: tuple[int, ...] | None) -> None:
     """The window is what the network needs for an output that begins on its grid and covers the context."""
-    network = create_network("mala", filters=(2, 3, 4))
+    geometry = create_network("mala", filters=(2, 3, 4)).geometry
     count = np.zeros(space, np.uint8)
-    for part in tiles(space, tile, network, ((-1, 0, 0), (0, 9, 0), (0, 0, -27))):
+    for part in tiles(space, tile, geometry, ((-1, 0, 0), (0, 9, 0), (0, 0, -27))):
         count[part.core] += 1
-        assert network.input_size(tuple(axis.stop - axis.start for axis in part.output)) == tuple(
+        assert geometry.input_size(tuple(axis.stop - axis.start for axis in part.output)) == tuple(
             axis.stop - axis.start for axis in part.window
         )
-        for core, context, output, window, stride, lost in zip(*part, network.stride, network.context, strict=True):
+        for core, context, output, window, stride, lost in zip(*part, geometry.stride, geometry.margin, strict=True):
             assert output.start % stride == 0
             assert output.start <= context.start <= core.start < core.stop <= context.stop <= output.stop
             assert (window.start, window.stop) == (output.start - lost, output.stop + lost)
@@ -65,23 +66,17 @@ def test_tiles_of_valid_convolutions(space: tuple[int, ...], tile: tuple[int, ..
 def test_every_network_can_be_tiled(name: str) -> None:
     build = NETWORKS[name]
     network = create_network(name, filters=tuple(range(2, 2 + len(build.keywords["filters"]))))  # type: ignore[attr-defined]
-    for part in tiles((300,) * network.ndim, (100,) * network.ndim, network, ()):
+    geometry = network.geometry
+    for part in tiles((300,) * network.ndim, (100,) * network.ndim, geometry, ()):
         shape = tuple(axis.stop - axis.start for axis in part.window)
-        assert network.input_size(tuple(axis.stop - axis.start for axis in part.output)) == shape
+        assert geometry.input_size(tuple(axis.stop - axis.start for axis in part.output)) == shape
 
 
 def test_the_grid_is_that_of_the_tiles() -> None:
-    network = SimpleNamespace(stride=4, halo=8, context=(0, 0), minimum=(4, 4))
-    rows, columns = grid((50, 70), (20, 20), network, ())
+    geometry = Geometry(2, 1, 4, (4, 4), (0, 0), (4, 4), (8, 8))
+    rows, columns = grid((50, 70), (20, 20), geometry, ())
     pairs = [tuple(zip(row, column, strict=True)) for row in rows for column in columns]
-    assert pairs == [tuple(part) for part in tiles((50, 70), (20, 20), network)]
-
-
-def test_a_window_beyond_the_image_is_reflected() -> None:
-    image = np.arange(24).reshape(2, 3, 4)
-    window = cut(image, (slice(-2, 5), slice(-1, 9)))
-    np.testing.assert_array_equal(window, np.pad(image, [(0, 0), (2, 2), (1, 5)], mode="reflect"))
-    assert np.shares_memory(cut(image, (slice(1, 3), slice(0, 4))), image)
+    assert pairs == [tuple(part) for part in tiles((50, 70), (20, 20), geometry)]
 
 
 def test_a_region_counted_from_its_frame() -> None:

@@ -9,18 +9,19 @@ import torch
 from torch import nn
 
 from segraft.networks.contract import Network, Padded, foreground_head, initialise
+from segraft.types import Geometry
 
 
 @pytest.mark.parametrize(("reach", "halo"), [(1, 8), (8, 8), (9, 16)])
 def test_the_reach_is_rounded_up_to_the_stride(reach: int, halo: int) -> None:
     network = Padded(1, 2, (3, 4), stride=8, reach=reach)
-    assert (network.stride, network.halo, network.context, network.minimum) == (8, halo, (0, 0), (8, 8))
-    assert network.input_size((1, 17)) == (8, 24)
+    assert network.geometry == Geometry(2, 1, 2, (8, 8), (0, 0), (8, 8), (halo, halo))
+    assert network.geometry.input_size((1, 17)) == (8, 24)
 
 
 def test_a_network_without_features_does_not_run() -> None:
     with pytest.raises(NotImplementedError):
-        Network(1, 2, (3,))(torch.rand(1, 1, 8, 8))
+        Network(Geometry(2, 1, 2, (1, 1), (0, 0), (1, 1), (0, 0)), (3,))(torch.rand(1, 1, 8, 8))
 
 
 @pytest.mark.parametrize("ndim", [2, 3])

@@ -42,11 +42,13 @@ def test_possible_sizes_are_those_that_pass_every_layer(pools: int) -> None:
     with torch.device("meta"):
         network: Any = create_network("mala", filters=(1,) * (pools + 1))
     found = {size: output_size(size, pools) for size in range(1, 330) if output_size(size, pools)}
-    least, stride, lost = network.minimum[-1], network.stride[-1], network.context[-1]
+    least, stride, lost = network.geometry.minimum[-1], network.geometry.stride[-1], network.geometry.margin[-1]
     assert list(found) == list(range(least, 330, stride))
     assert all(size - left == 2 * lost for size, left in found.items())
     for wanted in range(1, 80):
-        assert network.input_size((1, wanted, wanted))[1:] == (min(s for s in found if found[s] >= wanted),) * 2
+        assert (
+            network.geometry.input_size((1, wanted, wanted))[1:] == (min(s for s in found if found[s] >= wanted),) * 2
+        )
 
 
 @pytest.mark.parametrize(
@@ -62,8 +64,9 @@ def test_possible_sizes_are_those_that_pass_every_layer(pools: int) -> None:
 def test_four_levels_have_the_published_sizes(output: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     with torch.device("meta"):
         network: Any = create_network("mala-tiny")
-        assert (network.stride, network.context, network.halo) == ((1, 27, 27), (14, 106, 106), 0)
-        assert network.input_size(output) == wanted
+        geometry = network.geometry
+        assert (geometry.stride, geometry.margin, geometry.halo) == ((1, 27, 27), (14, 106, 106), (0, 0, 0))
+        assert network.geometry.input_size(output) == wanted
         space = network(torch.empty(1, 1, *wanted)).embedding.shape[2:]
     assert space == tuple(size - lost for size, lost in zip(wanted, (28, 212, 212), strict=True))
 
@@ -72,7 +75,7 @@ def test_impossible_sizes_are_answered_with_the_nearest() -> None:
     with torch.device("meta"):
         network: Any = create_network("mala-tiny")
         series = r"\(29, 30, 31, …\) × \(214, 241, 268, …\) × \(214, 241, 268, …\)"
-        with pytest.raises(UserError, match=f"wanted {series}, nearest 40 × 214 × 241 or 40 × 241 × 268;"):
+        with pytest.raises(UserError, match=f"expected {series}, nearest 40 × 214 × 241 or 40 × 241 × 268;"):
             network(torch.empty(1, 1, 40, 240, 256))
         with pytest.raises(UserError, match="nearest 29 × 214 × 214;"):
             network(torch.empty(1, 1, 20, 100, 214))
@@ -89,20 +92,20 @@ def test_output_voxels_lie_context_inside_the_input(network: Any) -> None:
         copy.down[0][0].weight[0, 0, 1, 1, 1] = 1
         copy.up[-1].body[0].weight[0, FILTERS[0], 1, 1, 1] = 1  # after the channels from below
         copy.embedding.weight[0, 0] = 1
-        x = torch.rand(1, 1, *copy.input_size((3, 11, 20)), dtype=torch.float64)
-        z, y, _ = copy.context
+        x = torch.rand(1, 1, *copy.geometry.input_size((3, 11, 20)), dtype=torch.float64)
+        z, y, _ = copy.geometry.margin
         assert torch.equal(copy(x).embedding, x[:, :, z:-z, y:-y, y:-y])
 
 
 def window(network: Any, volume: Tensor, start: tuple[int, ...], output: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Both outputs of the smallest window that begins at ``start``."""
-    region = tuple(slice(a, a + size) for a, size in zip(start, network.input_size(output), strict=True))
+    region = tuple(slice(a, a + size) for a, size in zip(start, network.geometry.input_size(output), strict=True))
     with torch.no_grad():
         return network(volume[:, :, *region])[:2]
 
 
 def test_windows_agree_where_both_are_defined(network: Any) -> None:
-    volume = torch.rand(1, 1, *network.input_size((4, 20, 29)), dtype=torch.float64)
+    volume = torch.rand(1, 1, *network.geometry.input_size((4, 20, 29)), dtype=torch.float64)
     whole = window(network, volume, (0, 0, 0), (4, 20, 29))
     assert whole[0].shape[2:] == (4, 20, 29)
     for z, y, x in [(1, 0, 0), (0, 9, 0), (2, 9, 9), (3, 0, 18)]:
@@ -114,7 +117,7 @@ def test_windows_agree_where_both_are_defined(network: Any) -> None:
 @pytest.mark.parametrize("shift", [1, 3, 8])
 def test_windows_off_the_grid_disagree(network: Any, shift: int) -> None:
     """The stride is no larger than it must be."""
-    volume = torch.rand(1, 1, *network.input_size((1, 11, 20)), dtype=torch.float64)
+    volume = torch.rand(1, 1, *network.geometry.input_size((1, 11, 20)), dtype=torch.float64)
     whole = window(network, volume, (0, 0, 0), (1, 11, 20))[0]
     part = window(network, volume, (0, 0, shift), (1, 11, 11))[0]
     assert not torch.allclose(part, whole[..., shift : shift + 11])
@@ -123,7 +126,7 @@ def test_windows_off_the_grid_disagree(network: Any, shift: int) -> None:
 def test_signals_neither_vanish_nor_explode_in_depth() -> None:
     network: Any = create_network("mala-tiny", filters=(8, 16, 32)).eval()
     with torch.no_grad():
-        output = network.features(torch.rand(1, 1, *network.input_size((2, 20, 20))))
+        output = network.features(torch.rand(1, 1, *network.geometry.input_size((2, 20, 20))))
     for tensor in (*output.stages, output.embedding):
         assert 0.01 < tensor.std() < 10
 
@@ -135,7 +138,7 @@ def test_the_mean_brightness_does_not_outgrow_contrast() -> None:
         torch.manual_seed(seed)
         network: Any = create_network("mala-tiny", filters=(8, 16, 32)).eval()
         with torch.no_grad():
-            embedding = network(torch.rand(1, 1, *network.input_size((1, 11, 11)))).embedding
+            embedding = network(torch.rand(1, 1, *network.geometry.input_size((1, 11, 11)))).embedding
         vectors = functional.normalize(embedding.flatten(2)[0], dim=0)
         cosines.append((vectors.T @ vectors).mean().item())
     assert max(cosines) < 0.7
@@ -153,5 +156,5 @@ def test_the_second_decoder_level_of_the_tiny_one_is_wide() -> None:
 def test_fresh_networks_have_no_opinion_of_the_foreground(name: str) -> None:
     """Else the gradients of a wrong one let the last level die, which has as few as eight channels."""
     network = create_network(name, filters=FILTERS).train()
-    logits = network(torch.rand(1, 1, *network.minimum)).foreground
+    logits = network(torch.rand(1, 1, *network.geometry.minimum)).foreground
     assert 0 < logits.abs().max() < 0.1

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from segraft.errors import UserError
 from segraft.networks import NETWORKS, complexity, create_network, pyramid
+from segraft.networks.contract import Network
 
 SMALL: dict[str, tuple[int, ...]] = {  # every network has as few channels here as make a test quick
     "resunet": (4, 6, 8, 10),
@@ -46,33 +47,35 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def network(name: str) -> Any:
+def network(name: str) -> Network:
     torch.manual_seed(0)
     return create_network(name, in_channels=2, dim=5, filters=SMALL[name]).eval()
 
 
-def an_image(network: Any, batch: int = 1, output: tuple[int, ...] | None = None) -> Tensor:
-    return torch.rand(batch, network.in_channels, *network.input_size(output or OUTPUT[network.ndim]))
+def an_image(network: Network, batch: int = 1, output: tuple[int, ...] | None = None) -> Tensor:
+    return torch.rand(batch, network.geometry.in_channels, *network.geometry.input_size(output or OUTPUT[network.ndim]))
 
 
-def strides(network: Any) -> tuple[int, ...]:
-    return (network.stride,) * network.ndim if isinstance(network.stride, int) else network.stride
+def strides(network: Network) -> tuple[int, ...]:
+    return network.geometry.stride
 
 
-def test_a_network_says_what_it_is(network: Any, name: str) -> None:
-    assert (network.in_channels, network.dim, network.filters) == (2, 5, SMALL[name])
-    assert len(network.context) == len(strides(network)) == len(network.minimum) == network.ndim
-    assert all(network.halo % stride == 0 for stride in strides(network))
-    assert all(network.context) != bool(network.halo), "either the border is lost, or zeros beyond it matter"
+def test_a_network_says_what_it_is(network: Network, name: str) -> None:
+    assert (network.geometry.in_channels, network.geometry.dim, network.filters) == (2, 5, SMALL[name])
+    assert len(network.geometry.margin) == len(strides(network)) == len(network.geometry.minimum) == network.ndim
+    assert all(halo % stride == 0 for halo, stride in zip(network.geometry.halo, strides(network), strict=True))
+    assert all(network.geometry.margin) != all(network.geometry.halo), (
+        "either the border is lost, or zeros beyond it matter"
+    )
 
 
 @pytest.mark.parametrize("more", [0, 1, 3])
-def test_the_smallest_input_covers_an_output_of_any_size(network: Any, more: int) -> None:
+def test_the_smallest_input_covers_an_output_of_any_size(network: Network, more: int) -> None:
     wanted = tuple(size + more * (axis + 1) for axis, size in enumerate(OUTPUT[network.ndim]))
     x = an_image(network, 2, wanted)
     with torch.no_grad():
         output = network(x)
-    space = tuple(size - 2 * lost for size, lost in zip(x.shape[2:], network.context, strict=True))
+    space = tuple(size - 2 * lost for size, lost in zip(x.shape[2:], network.geometry.margin, strict=True))
     assert output.embedding.shape == (2, 5, *space)
     assert output.foreground.shape == (2, 1, *space)
     assert output.stages == ()
@@ -81,23 +84,23 @@ def test_the_smallest_input_covers_an_output_of_any_size(network: Any, more: int
     )
 
 
-def test_the_smallest_image_is_large_enough(network: Any) -> None:
-    assert network.input_size((1,) * network.ndim) == network.minimum
+def test_the_smallest_image_is_large_enough(network: Network) -> None:
+    assert network.geometry.input_size((1,) * network.ndim) == network.geometry.minimum
     with torch.no_grad():
-        assert network(torch.rand(1, 2, *network.minimum)).embedding.isfinite().all()
+        assert network(torch.rand(1, 2, *network.geometry.minimum)).embedding.isfinite().all()
 
 
 @pytest.mark.parametrize("axis", [-1, -2])
 @pytest.mark.parametrize("change", ["one more", "one less", "too small", "nothing"])
-def test_sizes_that_do_not_fit_are_refused(network: Any, axis: int, change: str) -> None:
-    size, stride = network.minimum[axis] + strides(network)[axis], strides(network)[axis]
-    space = list(network.input_size(OUTPUT[network.ndim]))
+def test_sizes_that_do_not_fit_are_refused(network: Network, axis: int, change: str) -> None:
+    size, stride = network.geometry.minimum[axis] + strides(network)[axis], strides(network)[axis]
+    space = list(network.geometry.input_size(OUTPUT[network.ndim]))
     space[axis] = {"one more": size + 1, "one less": size - 1, "too small": size - 2 * stride, "nothing": 0}[change]
-    with pytest.raises(UserError, match=r"does not fit the network; wanted .*, nearest .* takes any size"):
+    with pytest.raises(UserError, match=r"image size: got .*, expected .*, nearest .* takes any size"):
         network(torch.rand(1, 2, *space))
 
 
-def test_features_are_the_stages_from_the_bottleneck_up(network: Any) -> None:
+def test_features_are_the_stages_from_the_bottleneck_up(network: Network) -> None:
     x = an_image(network)
     with torch.no_grad():
         plain, output = network(x), network.features(x)
@@ -107,12 +110,12 @@ def test_features_are_the_stages_from_the_bottleneck_up(network: Any) -> None:
     assert widths == sorted(set(widths)), "from coarse to fine, each stage of another size"
     assert len(widths) >= 3
     assert widths[-1] <= output.embedding.shape[-1]
-    if network.halo:
+    if any(network.geometry.halo):
         assert all(x.shape[-1] % width == 0 for width in widths)
-        assert widths[0] == x.shape[-1] // network.stride
+        assert widths[0] == x.shape[-1] // network.geometry.stride[0]
 
 
-def test_evaluation_is_deterministic_and_image_by_image(network: Any) -> None:
+def test_evaluation_is_deterministic_and_image_by_image(network: Network) -> None:
     x = an_image(network, 2)
     with torch.no_grad():
         first, again, alone = network(x), network(x), network(x[:1])
@@ -121,7 +124,7 @@ def test_evaluation_is_deterministic_and_image_by_image(network: Any) -> None:
     torch.testing.assert_close(first.foreground[:1], alone.foreground, rtol=1e-4, atol=1e-5)
 
 
-def test_gradients_reach_every_parameter(network: Any) -> None:
+def test_gradients_reach_every_parameter(network: Network) -> None:
     output = network(an_image(network))
     loss = sum((head * torch.randn_like(head)).sum() for head in output[:2])
     gradients = torch.autograd.grad(loss, list(network.parameters()))  # type: ignore[arg-type]
@@ -132,23 +135,23 @@ def test_gradients_reach_every_parameter(network: Any) -> None:
 
 @pytest.mark.parametrize("padded", ["resunet", "nested-unet", "mobilenet"])
 def test_padded_networks_name_the_nearest_sizes(padded: str) -> None:
-    network: Any = create_network(padded, in_channels=2, filters=SMALL[padded])
-    s = network.stride
+    network: Network = create_network(padded, in_channels=2, filters=SMALL[padded])
+    s = network.geometry.stride[0]
     low, high = f"{s} × {2 * s}", f"{2 * s} × {3 * s}"
-    with pytest.raises(UserError, match=f"wanted multiples of {s}, nearest {low} or {high}; .* takes any size"):
+    with pytest.raises(UserError, match=f"expected multiples of {s}, nearest {low} or {high}; .* takes any size"):
         network(torch.rand(1, 2, s + 1, 3 * s - 1))
     with pytest.raises(UserError, match=f"nearest {s} × {s};"):
         network(torch.rand(1, 2, s, 1))
 
 
 @pytest.mark.parametrize("before", [(1, 3), (2,), (1, 2, 4)], ids=["channels", "no batch", "one axis more"])
-def test_images_of_another_kind_are_refused(network: Any, before: tuple[int, ...]) -> None:
+def test_images_of_another_kind_are_refused(network: Network, before: tuple[int, ...]) -> None:
     axes = "y, x" if network.ndim == 2 else "z, y, x"
-    with pytest.raises(UserError, match=rf"has shape \(.*; wanted \(batch, 2, {axes}\)"):
-        network(torch.rand(*before, *network.minimum))
+    with pytest.raises(UserError, match=rf"got shape \(.*, expected \(batch, 2, {axes}\)"):
+        network(torch.rand(*before, *network.geometry.minimum))
 
 
-def test_weights_can_be_stored_and_restored(network: Any, name: str) -> None:
+def test_weights_can_be_stored_and_restored(network: Network, name: str) -> None:
     torch.manual_seed(1)
     other = create_network(name, in_channels=2, dim=5, filters=SMALL[name]).eval()
     x = an_image(network)
@@ -158,7 +161,7 @@ def test_weights_can_be_stored_and_restored(network: Any, name: str) -> None:
         assert torch.equal(other(x).embedding, network(x).embedding)
 
 
-def test_the_network_can_be_exported(network: Any) -> None:
+def test_the_network_can_be_exported(network: Network) -> None:
     x = an_image(network)
     program = torch.export.export(network, (x,)).module()
     with torch.no_grad():
@@ -167,8 +170,8 @@ def test_the_network_can_be_exported(network: Any) -> None:
 
 
 @pytest.mark.slow
-def test_the_network_can_be_exported_for_all_sizes(network: Any) -> None:
-    axes = enumerate(zip(network.minimum, strides(network), strict=True), start=2)
+def test_the_network_can_be_exported_for_all_sizes(network: Network) -> None:
+    axes = enumerate(zip(network.geometry.minimum, strides(network), strict=True), start=2)
     sizes = {axis: stride * Dim(f"k{axis}", min=least // stride + 1) + least % stride for axis, (least, stride) in axes}
     x, other = an_image(network, 2), an_image(network, 3, tuple(size + 30 for size in OUTPUT[network.ndim]))
     program = torch.export.export(network, (x,), dynamic_shapes=({0: Dim("batch"), **sizes},)).module()
@@ -181,10 +184,10 @@ def test_the_network_can_be_exported_for_all_sizes(network: Any) -> None:
 def test_nothing_beyond_the_halo_matters(name: str, filters: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """With positive weights, and means in place of maxima, every pixel in reach has a gradient."""
     monkeypatch.setattr(functional, "max_pool2d", functional.avg_pool2d)
-    network: Any = create_network(name, dim=1, filters=filters).eval()
+    network: Network = create_network(name, dim=1, filters=filters).eval()
     for parameter in network.parameters():
         nn.init.constant_(parameter, 0.1)
-    stride, halo = network.stride, network.halo
+    stride, halo = network.geometry.stride[0], network.geometry.halo[0]
     x = torch.ones(1, 1, stride, 2 * halo + stride, dtype=torch.float64, requires_grad=True)
     embedding = network.double()(x).embedding[0, 0, 0]
     reach = 0
@@ -198,9 +201,9 @@ def test_nothing_beyond_the_halo_matters(name: str, filters: tuple[int, ...], mo
 
 @pytest.mark.slow
 def test_the_network_in_its_full_size_runs(name: str) -> None:
-    network: Any = create_network(name).eval()
+    network: Network = create_network(name).eval()
     with torch.no_grad():
-        output = network.features(torch.rand(1, 1, *network.minimum))
+        output = network.features(torch.rand(1, 1, *network.geometry.minimum))
     assert all(tensor.isfinite().all() for tensor in (output.embedding, output.foreground, *output.stages))
     assert output.embedding.shape[1] == 16
 
@@ -258,9 +261,9 @@ def test_names_of_weights_stay_what_stored_models_hold() -> None:
     st.integers(1, 4),
 )
 def test_any_filters_will_do(name: str, filters: list[int], channels: int, dim: int) -> None:
-    network: Any = create_network(name, channels, dim, tuple(filters)).eval()
+    network: Network = create_network(name, channels, dim, tuple(filters)).eval()
     assert strides(network)[-1] == (2 if network.ndim == 2 else 3) ** (len(filters) - 1)
-    assert network(torch.rand(1, channels, *network.minimum)).embedding.shape[1] == dim
+    assert network(torch.rand(1, channels, *network.geometry.minimum)).embedding.shape[1] == dim
 
 
 @pytest.mark.parametrize(
@@ -269,22 +272,22 @@ def test_any_filters_will_do(name: str, filters: list[int], channels: int, dim: 
         ({"name": "resnet"}, "unknown network 'resnet'; known: .*did you mean 'resunet'"),
         (
             {"name": "resunet", "filters": (8, 16), "width": 4},
-            r"both width 4 and filters \(8, 16\) are given; give one",
+            r"got both width 4 and filters \(8, 16\)",
         ),
-        ({"name": "resunet", "filters": (8,)}, "two or more filters"),
-        ({"name": "resunet", "filters": ()}, "two or more filters"),
-        ({"name": "resunet", "filters": (8, 0)}, "positive numbers"),
-        ({"name": "resunet", "in_channels": 0}, "in_channels 0.*positive numbers"),
-        ({"name": "resunet", "dim": -1}, "dim -1.*positive numbers"),
-        ({"name": "resunet", "width": 0}, "positive numbers"),
+        ({"name": "resunet", "filters": (8,)}, "two filters or more"),
+        ({"name": "resunet", "filters": ()}, "two filters or more"),
+        ({"name": "resunet", "filters": (8, 0)}, "expected positive"),
+        ({"name": "resunet", "in_channels": 0}, "in_channels 0.*expected positive"),
+        ({"name": "resunet", "dim": -1}, "dim -1.*expected positive"),
+        ({"name": "resunet", "width": 0}, "expected positive"),
         (
             {"name": "mala", "width": 4},
-            "width 4 came for mala; wanted none, only resunet, resunet-tiny, nested-unet have",
+            "width: got 4 for mala, expected none, for only resunet, resunet-tiny, nested-unet have",
         ),
-        ({"name": "mobilenet", "width": 4}, "width 4 came for mobilenet"),
-        ({"name": "mobilenet", "filters": (8, 16)}, r"2 filters \(8, 16\); wanted 9: first"),
-        ({"name": "nested-unet", "filters": (8,)}, "two or more filters"),
-        ({"name": "mala", "filters": (8,)}, "two or more filters"),
+        ({"name": "mobilenet", "width": 4}, "width: got 4 for mobilenet"),
+        ({"name": "mobilenet", "filters": (8, 16)}, r"got 2, \(8, 16\), expected 9: first"),
+        ({"name": "nested-unet", "filters": (8,)}, "two filters or more"),
+        ({"name": "mala", "filters": (8,)}, "two filters or more"),
     ],
 )
 def test_impossible_networks_are_refused(options: dict[str, Any], text: str) -> None:
@@ -293,14 +296,14 @@ def test_impossible_networks_are_refused(options: dict[str, Any], text: str) -> 
 
 
 def test_a_fresh_network_is_finite_in_training(name: str) -> None:
-    network: Any = create_network(name, filters=SMALL[name]).train()
+    network: Network = create_network(name, filters=SMALL[name]).train()
     output = network(an_image(network, 2))
     assert all(head.isfinite().all() for head in output[:2])
 
 
 def test_fresh_embeddings_tell_pixels_apart(name: str) -> None:
     """Otherwise all affinities begin at 1, where the cosine has no slope."""
-    network: Any = create_network(name, filters=SMALL[name]).train()
+    network: Network = create_network(name, filters=SMALL[name]).train()
     with torch.no_grad():
         vectors = functional.normalize(network(an_image(network, 2)).embedding.transpose(0, 1).flatten(1), dim=0)
     assert (vectors.T @ vectors).mean() < 0.9

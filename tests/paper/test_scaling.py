@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from segraft.errors import UserError
 from segraft.networks import NETWORKS
 from segraft.paper import RECIPES
-from segraft.paper.scaling import SMALLEST, STRIDES, TEACHERS, scaled, told
+from segraft.paper.scaling import SMALLEST, STRIDES, TEACHERS, difference, scaled
 
 SCALES = st.floats(1e-6, 1, exclude_min=True)
 NAMES = st.sampled_from(list(RECIPES))
@@ -72,7 +72,7 @@ def test_other_scales_are_refused(scale: float) -> None:
 def test_it_is_said_plainly() -> None:
     for name in ("table1-cvppp-resunet", "table1-cvppp-resunet-tiny-graph"):
         settings = RECIPES[name].settings
-        text = told(scaled(settings, 0.1), settings, 0.1)
+        text = difference(scaled(settings, 0.1), settings, 0.1)
         assert text.startswith("scaled by 0.1: not comparable with the published figure (30000 of 300000 steps")
         assert "crops of 80 × 80, not 544 × 544" in text
         assert ("filters 10 20 57 110 215" in text) == (name == "table1-cvppp-resunet")

@@ -18,19 +18,19 @@ from segraft.metrics.scoring import evaluate, summarise
 from segraft.model import checkpoint
 from segraft.networks import create_network
 from segraft.reporting import page as page_module
-from segraft.reporting.page import write_report, write_run_report
+from segraft.reporting.page import Shown, write_report
+from segraft.reporting.run_report import write_run_report
 from segraft.run_folder import RunFolder
 from segraft.types import Sample
+from shared.models import a_config
 
 
 def make_run(out: Path, **settings: object) -> Path:
     """A run folder as training leaves it, of a network with fresh weights."""
     torch.manual_seed(len(out.name))
     filters = (2, 2, 4)
-    config = {
-        "network": {"name": "resunet-tiny", "in_channels": 1, "dim": 8, "filters": list(filters)},
-        "segmentation": {"segmenter": "mutex", "foreground": 0.0, "minimum_size": 0},
-    }
+    described = {"name": "resunet-tiny", "dim": 8, "filters": filters}
+    config = a_config(described, segmentation={"foreground_threshold": 0.0})
     out.mkdir(parents=True)
     checkpoint.save(out / "model.safetensors", create_network("resunet-tiny", 1, 8, filters), config)
     (out / "config.yaml").write_text(yaml.safe_dump({"steps": 20, "monitor": "aji", "weights": {}} | settings))
@@ -53,7 +53,7 @@ def samples(count: int = 2) -> list[Sample]:
 
 
 def page_of(tmp_path: Path, **options: object) -> str:
-    runs = {name: make_run(tmp_path / name, seed=k) for k, name in enumerate(("teacher", "student"))}
+    runs = {name: Shown.of_folder(make_run(tmp_path / name, seed=k)) for k, name in enumerate(("teacher", "student"))}
     scores = {name: summarise([evaluate(s.labels, s.labels) for s in samples()]) for name in runs}
     scores["student"]["aji"] = 0.5
     costs = {"parameters": {"teacher": "12,345", "student": "678 (1/18.2)"}}
@@ -95,7 +95,7 @@ def test_settings_that_differ_are_tinted(tmp_path: Path) -> None:
 
 def test_only_some_samples_are_shown(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    text = write_report(tmp_path, {"run": run}, samples(5), {}).read_text(encoding="utf-8")
+    text = write_report(tmp_path, {"run": Shown.of_folder(run)}, samples(5), {}).read_text(encoding="utf-8")
     assert text.count("<h3>cell") == page_module.PICTURES
 
 
@@ -157,7 +157,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(UserError, match="No space left"):
-        write_report(tmp_path / "out", {"run": run}, [], {})
+        write_report(tmp_path / "out", {"run": Shown.of_folder(run)}, [], {})
     assert not list((tmp_path / "out").iterdir())
 
 

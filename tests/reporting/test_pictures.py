@@ -12,10 +12,13 @@ from PIL import Image
 
 from segraft.model.model import Model
 from segraft.networks import create_network
-from segraft.reporting import pictures
+from segraft.reporting import pictures, view
+from segraft.reporting.colours import DARK
 from segraft.reporting.error_map import error_map
-from segraft.reporting.pictures import DARK, EDGE, LEGEND, crop, data_uri, error_colours, label_colours, picture
+from segraft.reporting.pictures import EDGE, LEGEND, Picture, data_uri, error_colours, label_colours, picture
+from segraft.reporting.view import computed_view
 from segraft.types import Sample
+from shared.models import a_model
 
 
 def pixels(uri: str) -> np.ndarray:
@@ -27,7 +30,12 @@ def pixels(uri: str) -> np.ndarray:
 def model(in_channels: int = 1) -> Model:
     torch.manual_seed(0)
     network = create_network("resunet-tiny", in_channels, 8, filters=(2, 2, 4))
-    return Model(network.eval(), {"segmentation": {"foreground": 0.0}})
+    return a_model(network.eval(), segmentation={"foreground_threshold": 0.0})
+
+
+def drawn_picture(of: Sample, models: dict[str, Model], projections: dict | None = None) -> Picture:
+    views = {name: computed_view(of, each) for name, each in models.items()}
+    return picture(of, views, {} if projections is None else projections)
 
 
 def sample(size: tuple[int, int] = (40, 48), channels: int = 1) -> Sample:
@@ -82,18 +90,10 @@ def test_data_uri_keeps_grey_and_few_colours() -> None:
     assert (pixels(data_uri(colours)) == colours).all()
 
 
-def test_crop_takes_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
-    image = np.arange(35).reshape(5, 7)
-    assert crop(image).tolist() == image.tolist()
-    monkeypatch.setattr(pictures, "SHOWN", (3, 3))
-    assert crop(image).tolist() == image[1:4, 2:5].tolist()
-    assert crop(np.stack([image - 1, image, image + 1])).tolist() == image[1:4, 2:5].tolist()
-
-
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
 def test_a_picture_of_a_sample(channels: int) -> None:
     projections: dict = {}
-    drawn = picture(sample(channels=channels), {"one": model(channels), "two": model(channels)}, projections)
+    drawn = drawn_picture(sample(channels=channels), {"one": model(channels), "two": model(channels)}, projections)
     assert drawn.size == "40 × 48"
     assert pixels(drawn.image).shape == (40, 48, 3)
     assert drawn.truth is not None
@@ -106,18 +106,19 @@ def test_a_picture_of_a_sample(channels: int) -> None:
 def test_the_first_model_decides_the_colours() -> None:
     first, second = model(), model()
     with torch.no_grad():
-        second.network.embedding.weight.neg_()
-        second.network.embedding.bias.neg_()
-    drawn = picture(sample(), {"first": first, "second": second}, {})
-    alone = picture(sample(), {"second": second}, {})
+        second.runner.network.embedding.weight.neg_()
+        second.runner.network.embedding.bias.neg_()
+    drawn = drawn_picture(sample(), {"first": first, "second": second})
+    alone = drawn_picture(sample(), {"second": second})
     assert drawn.models[1]["embedding"] != alone.models[0]["embedding"]
 
 
 def test_large_images_are_cut_and_unknown_truth_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(pictures.LOOKED_AT, 2, (64, 64))
+    monkeypatch.setitem(view.COMPUTED, 2, (64, 64))
+    monkeypatch.setattr(view, "SHOWN", (32, 32))
     monkeypatch.setattr(pictures, "SHOWN", (32, 32))
     big = sample((100, 40))
-    drawn = picture(Sample(big.image, None, "x"), {"one": model()}, {})
+    drawn = drawn_picture(Sample(big.image, None, "x"), {"one": model()})
     assert drawn.size == "32 × 32"
     assert drawn.truth is None
     assert "errors" not in drawn.models[0]

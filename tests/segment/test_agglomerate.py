@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from segraft.errors import UserError
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D
 from segraft.metrics.scoring import evaluate
 from segraft.segment import SEGMENTERS, waterz
 from segraft.segment.agglomerate import QUANTILES, SCORES

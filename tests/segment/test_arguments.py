@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segraft.errors import UserError
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D, OFFSETS_3D_LONG
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D, OFFSETS_3D_LONG
 from segraft.segment import SEGMENTERS
 from segraft.segment.arguments import check_fraction, check_long, check_nearest
 
@@ -20,7 +20,7 @@ def test_the_offsets_of_the_package_begin_with_the_nearest(offsets):
 
 @pytest.mark.parametrize("offsets", [SHUFFLED, OFFSETS_2D[:1], OFFSETS_2D[2:], ((1, 0), (0, 1)), OFFSETS_3D[1:]])
 def test_other_beginnings_are_refused(offsets):
-    with pytest.raises(UserError, match=r"wanted .* first; use OFFSETS_2D"):
+    with pytest.raises(UserError, match=r"expected .* first; use OFFSETS_2D"):
         check_nearest(offsets)
 
 
@@ -48,7 +48,7 @@ def test_who_needs_no_long_offsets_does_without(name):
     [("waterz", "threshold"), ("waterz", "boundary"), ("multicut", "beta"), ("lifted-multicut", "boundary")],
 )
 def test_settings_outside_0_to_1_are_refused(name, setting, value):
-    with pytest.raises(UserError, match=f"{setting} came as .*from 0 to 1"):
+    with pytest.raises(UserError, match=f"{setting}: got .*from 0 to 1"):
         SEGMENTERS[name](np.ones((10, 5, 5)), OFFSETS_2D, **{setting: value})
     for fine in (0.0, 0.5, 1.0):
         check_fraction(setting, fine)

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D_LONG
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D_LONG
 from segraft.segment import SEGMENTERS, lifted_multicut, multicut
 from segraft.segment.multicut import CERTAIN, edge_costs
 from segraft.segment.watershed import watershed_fragments

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from segraft.errors import UserError
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D, OFFSETS_3D_LONG, label_affinities
+from segraft.graphs.affinity import label_affinities
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D, OFFSETS_3D_LONG
 from segraft.metrics.scoring import evaluate
 from segraft.segment import SEGMENTERS, mutex, mutex_watershed
-from segraft.segment.fragments import absorb_small
 from shared.labels import same_partition
 
 
@@ -159,15 +159,6 @@ def test_small_fragments_join_the_larger_ones_that_they_touch_and_vanish_elsewhe
     pieces, _ = ndimage.label(everything > 0)
     reachable = np.isin(pieces, np.unique(pieces[large]))
     np.testing.assert_array_equal(labels > 0, reachable & (everything > 0))
-
-
-def test_fragments_flow_along_the_strongest_attraction():
-    labels = np.repeat(np.array([[1] * 20 + [2] * 5 + [3] * 20], np.uint64), 2, axis=0)
-    attraction = np.full((2, *labels.shape), 0.9, np.float32)
-    attraction[:, :, 21] = 0.1  # a weak place: what lies beyond it, seen from 1, is nearer to 3
-    absorbed = absorb_small(labels, 12, attraction)
-    np.testing.assert_array_equal(absorbed[0, 18:26], [1, 1, 1, absorbed[0, 21], 3, 3, 3, 3])
-    np.testing.assert_array_equal(absorb_small(labels, 10, attraction), labels)
 
 
 def test_affinities_outside_0_to_1_are_clipped():

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D
 from segraft.segment.regions import region_graph
 
 

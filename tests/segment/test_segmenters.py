@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from segraft.errors import UserError
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D_LONG, label_affinities
+from segraft.graphs.affinity import label_affinities
+from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D_LONG
 from segraft.metrics.scoring import evaluate
 from segraft.segment import SEGMENTERS
 

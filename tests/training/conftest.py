@@ -46,5 +46,5 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("runs")
     with made_up_sets():
         train("grey", out=root / "teacher", **SMALL)
-        distill("grey", out=root / "student", teacher=root / "teacher", memory=5, contrast=3, **SMALL)
+        distill("grey", out=root / "student", teacher=root / "teacher", bank_size=5, bank_samples=3, **SMALL)
     return {"train": root / "teacher", "distill": root / "student"}

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from segraft.errors import UserError
-from segraft.images.windows import crop
 from segraft.labels.check import UNKNOWN
 from segraft.training import augment, transforms
 from segraft.training.augment import INTENSITY, VOLUMES_ONLY, apply_intensity, check_names
@@ -138,16 +137,6 @@ def test_sections_of_a_volume_do_not_mix(always):
     assert np.array_equal(moved, labels[1:5, :20, :20])
 
 
-@given(st.integers(1, 9), st.integers(-25, 25), st.integers(1, 30))
-def test_crop_mirrors_the_image_and_marks_the_rest_unknown(extent, start, size):
-    array = np.arange(extent)
-    before, after = max(-start, 0), max(start + size - extent, 0)
-    expected = np.pad(array, (before, after), mode="reflect")[start + before :][:size]
-    assert np.array_equal(crop(array, [start], [size], None), expected)
-    unknown = np.pad(array, (before, after), constant_values=-1)[start + before :][:size]
-    assert np.array_equal(crop(array, [start], [size], -1), unknown)
-
-
 @pytest.mark.parametrize(
     ("name", "shape"),
     [(name, shape) for shape in ((1, 32, 32), (3, 4, 16, 16), (2, 1, 1)) for name in named(INTENSITY, len(shape) - 1)],
@@ -203,11 +192,11 @@ def test_what_needs_sections_is_refused_in_two_dimensions(name):
         if name in GEOMETRY
         else lambda: apply_intensity([name], image, rng)
     )
-    with pytest.raises(UserError, match=f"{name}.* 2-D images; wanted volumes"):
+    with pytest.raises(UserError, match=f"{name}.* 2-D images, expected volumes"):
         apply()
     moves, changes = ([name] if name in registry else [] for registry in (GEOMETRY, INTENSITY))
     check_names(moves, changes, 3)
-    with pytest.raises(UserError, match="leave it out"):
+    with pytest.raises(UserError, match="omit it"):
         check_names(moves, changes, 2)
 
 
@@ -326,3 +315,15 @@ def test_sections_differ_in_contrast_and_brightness(always, noisy_volume):
         assert abs(offset) <= augment.SECTION_BRIGHTNESS + 1e-3
         contrasts.add(round(float(slope), 5))
     assert len(contrasts) > 70
+
+
+@pytest.mark.parametrize("scales", [(0.5, 2.0), (1.5, 1.5), (0.8, 1.25)])
+def test_magnifications_stay_between_the_scales(scales, always):
+    factors = []
+    for seed in range(200):
+        drawn = draw_geometry(("scale",), np.random.default_rng(seed), (32, 32), scales)
+        factors.append(1 / drawn.matrix[0, 0])
+    assert scales[0] - 1e-6 <= min(factors) <= max(factors) <= scales[1] + 1e-6
+    if scales[0] < scales[1]:
+        assert min(factors) < scales[0] * 1.1
+        assert max(factors) > scales[1] / 1.1

@@ -16,49 +16,53 @@ import torch
 from segraft.errors import UserError
 from segraft.run_folder import RunFolder
 from segraft.settings import DistillSettings, TrainSettings
-from segraft.training.callbacks import Keeper, Stopped
+from segraft.training.callbacks import Recorder, Stopped
+from segraft.training.module import TrainingModule
 
 Scores = list[dict[str, float]]
 
 
 class Run:
-    """A keeper in a pretended training: ``step`` says what training and validation came to."""
+    """A recorder in a pretended training: ``step`` says what training and validation came to."""
 
     def __init__(self, out: Path, **settings: Any) -> None:
         self.saved: list[int] = []
         self.settings = TrainSettings(
             **{"dataset": "none", "out": out, "steps": 100, "validate_every": 1, **settings}
         ).for_dimension(2)
-        self.keeper = Keeper(self.settings, lambda: self.saved.append(self.trainer.global_step))
-        self.learner = Mock()
+        self.scores: dict[str, float] = {}
+        self.recorder = Recorder(
+            self.settings, lambda: self.scores, lambda: self.saved.append(self.trainer.global_step)
+        )
+        self.module = Mock(spec=TrainingModule)
         self.trainer = Mock(spec=lightning.Trainer)
         self.trainer.configure_mock(is_global_zero=True, global_step=0, max_steps=100, should_stop=False)
         self.trainer.strategy.broadcast = lambda value: value
         self.trainer.strategy.reduce_boolean_decision = lambda value, all: value
         self.trainer.save_checkpoint = lambda path: Path(path).write_text(str(self.trainer.global_step))
-        self.keeper.folder.last.parent.mkdir(parents=True)
-        self.keeper.on_train_start(self.trainer, self.learner)
+        self.recorder.folder.last.parent.mkdir(parents=True)
+        self.recorder.on_train_start(self.trainer, self.module)
 
     def step(self, score: float = 0.5, term: float = 1.0) -> None:
         self.trainer.global_step += 1
-        self.learner.terms = {"affinity": torch.tensor(term)}
-        self.learner.validate.return_value = {"aji": score, "voi": score}
-        self.keeper.on_train_batch_end(self.trainer, self.learner)
+        self.module.terms = {"affinity": torch.tensor(term)}
+        self.scores = {"aji": score, "voi": score}
+        self.recorder.on_train_batch_end(self.trainer, self.module)
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.keeper.folder.metrics.read_text().splitlines()]
+        return [json.loads(line) for line in self.recorder.folder.metrics.read_text().splitlines()]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     made = Run(tmp_path)
     yield made
-    made.keeper.on_train_end(made.trainer, made.learner)
+    made.recorder.on_train_end(made.trainer, made.module)
 
 
 def ended(run: Run) -> Run:
-    run.keeper.on_train_end(run.trainer, run.learner)
+    run.recorder.on_train_end(run.trainer, run.module)
     return run
 
 
@@ -89,11 +93,11 @@ def test_patience(tmp_path: Path) -> None:
         run.step(score)
         stops.append(run.trainer.should_stop)
     assert stops == [False, False, False, False, True]
-    again = Keeper(run.settings, lambda: None)
-    again.load_state_dict(ended(run).keeper.state_dict())
+    again = Recorder(run.settings, dict, lambda: None)
+    again.load_state_dict(ended(run).recorder.state_dict())
     run.trainer.should_stop = False
-    again.on_train_start(run.trainer, run.learner)
-    again.on_train_end(run.trainer, run.learner)
+    again.on_train_start(run.trainer, run.module)
+    again.on_train_end(run.trainer, run.module)
     assert run.trainer.should_stop
 
 
@@ -105,7 +109,7 @@ def test_without_patience_nothing_stops(run: Run) -> None:
 
 def test_checkpoints_know_the_validation_at_their_step(run: Run) -> None:
     state: list[dict[str, Any]] = []
-    run.trainer.save_checkpoint = lambda path: (Path(path).write_text(""), state.append(run.keeper.state_dict()))
+    run.trainer.save_checkpoint = lambda path: (Path(path).write_text(""), state.append(run.recorder.state_dict()))
     run.step(0.7)
     assert (state[0]["best"], state[0]["scores"]["aji"]) == (0.7, 0.7)
 
@@ -113,11 +117,11 @@ def test_checkpoints_know_the_validation_at_their_step(run: Run) -> None:
 def test_an_interruption_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = Run(tmp_path / "a run", validate_every=50)
     run.step()
-    assert not run.keeper.folder.last.exists()
-    run.keeper.interrupted = True
+    assert not run.recorder.folder.last.exists()
+    run.recorder.interrupted = True
     with pytest.raises(Stopped, match=r"after step 2 of 100; go on with: segraft train --config '.*a run' --resume$"):
         run.step()
-    assert ended(run).keeper.folder.last.read_text() == "2"
+    assert ended(run).recorder.folder.last.read_text() == "2"
     assert [line["step"] for line in run.lines] == [1]
     assert Stopped.code == 130
 
@@ -130,7 +134,7 @@ def test_an_interruption_on_another_rank_stops_this_one(run: Run) -> None:
 
 def test_a_distillation_goes_on_as_one(tmp_path: Path) -> None:
     settings = DistillSettings(dataset="none", out=tmp_path, teacher=tmp_path)
-    assert Keeper(settings, lambda: None).command() == f"segraft distill --config {tmp_path} --resume"
+    assert Recorder(settings, dict, lambda: None).command() == f"segraft distill --config {tmp_path} --resume"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -138,7 +142,7 @@ def test_a_loss_that_is_not_finite_is_told_before_it_is_saved(run: Run, value: f
     run.step()
     with pytest.raises(UserError, match=rf"affinity is {value} at step 2; .* lower rate"):
         run.step(term=value)
-    assert run.keeper.folder.last.read_text() == "1"
+    assert run.recorder.folder.last.read_text() == "1"
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(run: Run) -> None:
@@ -151,8 +155,8 @@ def test_a_full_disk_leaves_the_last_checkpoint(run: Run) -> None:
     run.trainer.save_checkpoint = full
     with pytest.raises(UserError, match=r"last\.ckpt cannot be written \(No space left on device\)"):
         run.step()
-    assert run.keeper.folder.last.read_text() == "1"
-    assert list(run.keeper.folder.last.parent.iterdir()) == [run.keeper.folder.last]
+    assert run.recorder.folder.last.read_text() == "1"
+    assert list(run.recorder.folder.last.parent.iterdir()) == [run.recorder.folder.last]
 
 
 @pytest.mark.parametrize("what", ["open", "board"])
@@ -162,12 +166,12 @@ def test_metrics_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPatc
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    assert run.keeper._board is not None
-    monkeypatch.setattr(*((Path, "open") if what == "open" else (run.keeper._board, "add_scalar")), full)
+    assert run.recorder._board is not None
+    monkeypatch.setattr(*((Path, "open") if what == "open" else (run.recorder._board, "add_scalar")), full)
     with pytest.raises(UserError, match="cannot be written"):
         run.step()
     monkeypatch.undo()
-    assert run.keeper.folder.last.read_text() == "1"
+    assert run.recorder.folder.last.read_text() == "1"
 
 
 def test_lines_after_the_checkpoint_are_forgotten(tmp_path: Path) -> None:

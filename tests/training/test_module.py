@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,20 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from segraft.graphs.affinity import OFFSETS_2D
 from segraft.graphs.memory_bank import MemoryBank
-from segraft.losses import weighted_sum
+from segraft.graphs.offsets import OFFSETS_2D
+from segraft.losses import DISTILLERS, weighted_sum
+from segraft.losses.distiller import Setup
 from segraft.losses.graph_relation import GraphRelationLoss
-from segraft.model.model import Model
 from segraft.networks import create_network
-from segraft.networks.contract import centre
-from segraft.settings import GRAPH_WEIGHTS, SUPERVISED_WEIGHTS, DistillSettings, TrainSettings
+from segraft.networks.contract import Network, centre
+from segraft.settings import DistillSettings, TrainSettings
 from segraft.tensors import Output
-from segraft.training.module import Learner, look, rate_factor
+from segraft.training.module import TrainingModule, rate_factor, teacher_output
 from segraft.training.patches import Patches
-from segraft.types import Sample
+from segraft.types import Geometry, Sample
+from segraft.weights import GRAPH_WEIGHTS, SUPERVISED_WEIGHTS
 
 DIM = 4
 
@@ -35,39 +37,38 @@ def sample(labelled: bool = True, size: int = 32) -> Sample:
     return Sample(image, labels if labelled else None, "squares")
 
 
-class Constant(nn.Module):
+class Constant(Network):
     """A teacher that sees the same everywhere."""
 
-    context = (0, 0)
+    ndim = 2
 
-    def input_size(self, output: tuple[int, ...]) -> tuple[int, ...]:
-        return output
+    def __init__(self) -> None:
+        super().__init__(Geometry(2, 1, DIM, (1, 1), (0, 0), (1, 1), (0, 0)), ())
 
     def features(self, x: Tensor) -> Output:
         return Output(x.new_ones(len(x), DIM, *x.shape[2:]), x.new_zeros(len(x), 1, *x.shape[2:]))
 
 
-def learner(teacher: nn.Module | None = None, validation: tuple[Sample, ...] = (), **settings: Any) -> Learner:
-    given = {"dataset": "none", "out": Path("none"), "dim": DIM, "patch": (32, 32), **settings}
-    kind = TrainSettings(**given) if teacher is None else DistillSettings(teacher=Path("none"), memory=4, **given)
+def module(teacher: Network | None = None, **settings: Any) -> TrainingModule:
+    values = {"dataset": "none", "out": Path("none"), "dim": DIM, "patch": (32, 32), **settings}
+    kind = TrainSettings(**values) if teacher is None else DistillSettings(teacher=Path("none"), bank_size=4, **values)
     kind = kind.for_dimension(2)
     distiller = None if teacher is None else GraphRelationLoss(OFFSETS_2D, MemoryBank(4, DIM), 3)
-    model = Model(create_network("resunet-tiny", 1, DIM, width=2), {})
     patches = Patches([sample()], lambda image: image / np.float32(200), (32, 32), 0)
-    return Learner(model, kind, patches, validation, distiller, teacher)
+    return TrainingModule(network(), OFFSETS_2D, kind, patches, distiller, teacher)
 
 
-def network() -> nn.Module:
+def network() -> Network:
     return create_network("resunet-tiny", 1, DIM, width=2)
 
 
-def batch(of: Learner, size: int = 2) -> list[Tensor]:
+def batch(of: TrainingModule, size: int = 2) -> list[Tensor]:
     images, labels = zip(*(of.patches[k] for k in range(size)), strict=True)
     return [torch.stack(images), torch.stack(labels)]
 
 
 def test_terms_carry_the_names_of_their_weights() -> None:
-    alone, taught = learner(), learner(network())
+    alone, taught = module(), module(network())
     alone.training_step(batch(alone), 0)
     taught.training_step(batch(taught), 0)
     assert set(alone.terms) == set(SUPERVISED_WEIGHTS)
@@ -75,7 +76,7 @@ def test_terms_carry_the_names_of_their_weights() -> None:
 
 
 def test_the_loss_is_the_weighted_sum_of_the_terms() -> None:
-    taught = learner(network(), weights={"intra_node": 7.0, "affinity": 0.0})
+    taught = module(network(), weights={"intra_node": 7.0, "affinity": 0.0})
     loss = taught.training_step(batch(taught), 0)
     torch.testing.assert_close(loss.detach(), weighted_sum(taught.terms, taught.weights))
     assert taught.weights["intra_node"] == 7.0
@@ -86,17 +87,17 @@ def test_the_loss_is_the_weighted_sum_of_the_terms() -> None:
 def test_the_teacher_stays_as_it_is() -> None:
     teacher = network().train()
     before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
-    taught = learner(teacher)
+    taught = module(teacher)
     for _ in range(3):
         taught.train()
         taught.training_step(batch(taught), 0).backward()
-        assert not any(module.training for module in teacher.modules())
+        assert not any(part.training for part in teacher.modules())
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in teacher.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
 
 
-def test_the_teacher_is_no_part_of_the_learner_but_the_bank_is() -> None:
-    taught, alone = learner(network()), learner()
+def test_the_teacher_is_no_part_of_the_module_but_the_bank_is() -> None:
+    taught, alone = module(network()), module()
     bank = {"distiller.memory.grams", "distiller.memory.filled", "distiller.memory.cursor"}
     assert set(taught.state_dict()) == set(alone.state_dict()) | bank
     assert len(list(taught.parameters())) == len(list(alone.parameters()))
@@ -106,8 +107,8 @@ def test_the_teacher_is_no_part_of_the_learner_but_the_bank_is() -> None:
 def test_a_teacher_sees_the_middle_that_the_student_gives(filters: tuple[int, ...]) -> None:
     """What a shallower teacher makes of the whole patch, there; its pooling grid lies alike, for 27 is a multiple."""
     teacher, student = create_network("mala", 1, DIM, filters).eval(), create_network("mala", 1, DIM, (2, 2, 2, 2))
-    image = torch.randn(1, 1, *student.input_size((4, 29, 29)))
-    seen, whole = look(teacher, image, (4, 29, 29)), teacher(image)
+    image = torch.randn(1, 1, *student.geometry.input_size((4, 29, 29)))
+    seen, whole = teacher_output(teacher, image, (4, 29, 29)), teacher(image)
     for found, wanted in ((seen.embedding, whole.embedding), (seen.foreground, whole.foreground)):
         torch.testing.assert_close(found, centre(wanted, (4, 29, 29)))
         assert not found.requires_grad
@@ -118,25 +119,51 @@ def test_a_teacher_sees_the_middle_that_the_student_gives(filters: tuple[int, ..
 def test_the_middle_is_the_same_pixel_for_teacher_and_student(space: tuple[int, ...]) -> None:
     marked = torch.zeros(1, 1, *(size + 28 for size in space))
     marked[0, 0, *(14 + size // 2 for size in space)] = 1
-    found = look(Impulse(), marked, space).embedding[0, 0]
+    found = teacher_output(Impulse(), marked, space).embedding[0, 0]
     assert [int(k) for k in found.nonzero()[0]] == [size // 2 for size in space]
 
 
-class Impulse(nn.Module):
+class Impulse(Network):
     """A valid network that hands on its image, three pixels narrower on each side, and only of odd sizes."""
 
-    context = (3, 3, 3)
+    ndim = 3
 
-    def input_size(self, output: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(size + 6 + (size + 1) % 2 for size in output)
+    def __init__(self) -> None:
+        super().__init__(Geometry(3, 1, 1, (2, 2, 2), (3, 3, 3), (7, 7, 7), (0, 0, 0)), ())
 
     def features(self, x: Tensor) -> Output:
         inner = x[:, :, 3:-3, 3:-3, 3:-3]
         return Output(inner, inner)
 
 
+def derivatives(total: Tensor) -> Iterator[Any]:
+    """Every function that a total was computed by, once."""
+    found, waiting = set(), [total.grad_fn]
+    while waiting:
+        if (function := waiting.pop()) is not None and function not in found:
+            found.add(function)
+            waiting += [before for before, _ in function.next_functions]
+            yield function
+
+
+@pytest.mark.parametrize("method", DISTILLERS)
+def test_a_step_makes_the_students_unit_vectors_and_affinities_once(method: str) -> None:
+    taught = module(network())
+    setup = Setup(taught.network, network(), (32, 32), OFFSETS_2D, batch=2)
+    taught.distiller = DISTILLERS[method].from_setup(setup)
+    functions = list(derivatives(weighted_sum(taught.loss_terms(*batch(taught)), {})))
+    for kind in ("_UnitBackward", "_UnitAffinitiesBackward"):
+        made = [function for function in functions if function.name() == kind and of_pixels(function)]
+        assert len(made) == 1, kind
+
+
+def of_pixels(function: Any) -> bool:
+    """Whether a function was given the student's embedding, or its unit vectors."""
+    return function.saved_tensors[0].shape == (2, DIM, 32, 32)
+
+
 def test_each_step_is_remembered() -> None:
-    taught = learner(network()).train()
+    taught = module(network()).train()
     taught.training_step(batch(taught), 0)
     assert taught.distiller is not None
     assert int(taught.distiller.memory.cursor) == 2
@@ -145,9 +172,9 @@ def test_each_step_is_remembered() -> None:
 @pytest.mark.parametrize("labels", [0, -1])
 @pytest.mark.parametrize("teacher", [None, Constant(), network()], ids=["alone", "constant", "network"])
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_nothing_to_see_gives_finite_gradients(labels: int, teacher: nn.Module | None, precision: torch.dtype) -> None:
+def test_nothing_to_see_gives_finite_gradients(labels: int, teacher: Network | None, precision: torch.dtype) -> None:
     """No instance at all, or nothing known, on a constant image."""
-    taught = learner(teacher).train()
+    taught = module(teacher).train()
     image, target = torch.zeros(2, 1, 32, 32), torch.full((2, 32, 32), labels)
     with torch.autocast("cpu", precision, enabled=precision != torch.float32):
         loss = taught.training_step([image, target], 0)
@@ -161,7 +188,7 @@ def test_bfloat16_is_close_to_float32() -> None:
     losses = []
     for precision in (torch.float32, torch.bfloat16):
         torch.manual_seed(1)
-        taught = learner(Constant()).train()
+        taught = module(Constant()).train()
         with torch.autocast("cpu", precision, enabled=precision != torch.float32):
             losses.append(taught.training_step(batch(taught), 0))
     assert all(loss.dtype == torch.float32 for loss in losses)
@@ -169,7 +196,7 @@ def test_bfloat16_is_close_to_float32() -> None:
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
-    settings = learner(steps=100, warmup=10).settings
+    settings = module(steps=100, warmup=10).settings
     factors = [rate_factor(settings)(step) for step in range(101)]
     np.testing.assert_allclose(factors[:10], np.arange(1, 11) / 10)
     assert factors[10] == max(factors) == 1
@@ -179,24 +206,15 @@ def test_the_learning_rate_rises_and_falls() -> None:
 
 
 def test_the_learning_rate_may_stay() -> None:
-    factor = rate_factor(learner(steps=5, warmup=2, schedule="constant").settings)
+    factor = rate_factor(module(steps=5, warmup=2, schedule="constant").settings)
     assert [factor(step) for step in range(6)] == [0.5, 1, 1, 1, 1, 1]
-    assert rate_factor(learner(steps=3, warmup=0).settings)(0) == 1
+    assert rate_factor(module(steps=3, warmup=0).settings)(0) == 1
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
 def test_optimizers(name: str, kind: type) -> None:
-    made = learner(optimizer=name, betas=(0.8, 0.95), decay=0.1, rate=0.5, warmup=0).configure_optimizers()
+    made = module(optimizer=name, betas=(0.8, 0.95), decay=0.1, rate=0.5, warmup=0).configure_optimizers()
     optimizer = made["optimizer"]
     assert type(optimizer) is kind
     assert (optimizer.defaults["betas"], optimizer.defaults["weight_decay"]) == ((0.8, 0.95), 0.1)
     assert optimizer.param_groups[0]["lr"] == 0.5
-
-
-def test_validation_scores_labelled_images_and_leaves_training_as_it_was() -> None:
-    learnt = learner(validation=(sample(), sample(labelled=False))).train()
-    before = {name: tensor.clone() for name, tensor in learnt.state_dict().items()}
-    scores = learnt.validate()
-    assert scores["n_true"] == 2
-    assert learnt.network.training
-    assert all(torch.equal(tensor, before[name]) for name, tensor in learnt.state_dict().items())

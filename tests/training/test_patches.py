@@ -152,15 +152,15 @@ def test_channels_are_chosen_and_kept_images_are_not_touched():
 @pytest.mark.parametrize(
     ("samples", "settings_", "message"),
     [
-        ([], {}, "no images"),
+        ([], {}, "training images: got none"),
         ([sample((9, 9))], {"patch": (0, 4)}, "patch"),
-        ([sample((9, 9))], {"patch": (2, 4, 4)}, "wanted .channels, z, y, x"),
+        ([sample((9, 9))], {"patch": (2, 4, 4)}, "expected .channels, z, y, x"),
         ([sample((9, 9))], {"channels": (1,)}, "channels"),
-        ([sample((9, 9))], {"seed": -1}, "seed -1"),
+        ([sample((9, 9))], {"seed": -1}, "seed: got -1"),
         ([sample((9, 9))], {"geometry": ("flop",)}, "unknown geometry augmentation"),
-        ([sample((9, 9))], {"geometry": ("misalign",)}, "'misalign' came for 2-D images; wanted volumes"),
-        ([sample((9, 9))], {"intensity": ("missing",)}, "'missing' came for 2-D images; wanted volumes"),
-        ([sample((9, 9))], {"border": -1}, "image 0: border width came as -1"),
+        ([sample((9, 9))], {"geometry": ("misalign",)}, "'misalign': got 2-D images, expected volumes"),
+        ([sample((9, 9))], {"intensity": ("missing",)}, "'missing': got 2-D images, expected volumes"),
+        ([sample((9, 9))], {"border": -1}, "image 0: border width: got -1"),
         ([sample((9, 9)), sample((9, 9), channels=3)], {}, "3 channels"),
         ([Sample(np.zeros((1, 9, 9)), np.zeros((8, 9), int), "odd")], {}, "labels of odd"),
         ([Sample(np.zeros((1, 0, 9)), None, "hollow")], {}, "hollow"),
@@ -199,7 +199,7 @@ def test_volumes_stay_narrow_in_memory_and_their_patches_are_those_of_normalised
     for seed in range(2):
         image = (rng.random((2, 6, 40, 30)) ** 2 * 120).astype(dtype)
         volumes.append(Sample(image, sample((6, 40, 30), seed=seed).labels, f"volume {seed}"))
-    normalisation = Normalisation(2.0, 99.0)
+    normalisation = Normalisation((2.0, 99.0))
     patch, names = (4, 24, 20), {"geometry": VOLUMES["geometry"], "intensity": ("noise", "missing", "sections")}
     narrow = Patches(volumes, normalisation, patch, 1, channels=(1, 0), **names)
     # A function is asked for the whole volume.

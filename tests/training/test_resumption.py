@@ -21,7 +21,8 @@ from segraft.commands.distill import distill
 from segraft.commands.train import train
 from segraft.errors import UserError
 from segraft.training.callbacks import Stopped
-from segraft.training.module import Learner
+from segraft.training.module import TrainingModule
+from segraft.training.validation import Validation
 from shared.runs import FILES, PROJECT, SMALL, assert_same_run, checkpoint, history, recorded, verb
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -29,14 +30,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threade
 
 def stop_after(step: int, patch: pytest.MonkeyPatch) -> None:
     """Have Ctrl-C come in the middle of a step."""
-    original = Learner.training_step
+    original = TrainingModule.training_step
 
-    def interrupted(self: Learner, batch: Any, index: int) -> Any:
+    def interrupted(self: TrainingModule, batch: Any, index: int) -> Any:
         if self.global_step == step - 1:
             os.kill(os.getpid(), signal.SIGINT)
         return original(self, batch, index)
 
-    patch.setattr(Learner, "training_step", interrupted)
+    patch.setattr(TrainingModule, "training_step", interrupted)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_a_second_ctrl_c_stops_at_once(runs: dict[str, Path], tmp_path: Path, mo
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Learner, "validate", twice)
+    monkeypatch.setattr(Validation, "run", twice)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(Stopped, match="stopped at once; go on from the last checkpoint with: segraft train"):
         train(**recorded(runs["train"], out=tmp_path / "run"))
@@ -173,8 +174,8 @@ def test_a_run_of_an_earlier_version_is_resumed(runs: dict[str, Path], tmp_path:
 
 
 def test_early_stopping_and_its_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    validate = Learner.validate
-    monkeypatch.setattr(Learner, "validate", lambda self: validate(self) | {"aji": 1 / self.global_step})
+    validate, falling = Validation.run, iter((0.9, 0.5, 0.3))
+    monkeypatch.setattr(Validation, "run", lambda self, model: validate(self, model) | {"aji": next(falling)})
     out = tmp_path / "run"
     train("grey", out=out, **SMALL | {"patience": 2, "steps": 30, "validate_every": 1})
     assert history(out)[-1]["step"] == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import lightning
 import pytest
 import torch
 import yaml
@@ -15,10 +16,13 @@ from segraft.commands.distill import distill
 from segraft.commands.train import train
 from segraft.errors import UserError
 from segraft.metrics.scores import SCORES
-from segraft.training import run as training
-from segraft.training.callbacks import Keeper
-from segraft.training.module import Learner
-from segraft.training.run import Progress
+from segraft.model.model import Model
+from segraft.model.torch_runner import TorchRunner
+from segraft.settings import TrainSettings
+from segraft.training.callbacks import Recorder
+from segraft.training.recorded import changed as changed_settings
+from segraft.training.trainer import Progress
+from segraft.training.validation import Validation
 from shared.runs import FILES, SMALL, assert_same_run, checkpoint, history, recorded
 
 
@@ -33,7 +37,7 @@ def test_what_a_run_leaves_behind(runs: dict[str, Path]) -> None:
 
 def test_what_the_last_checkpoint_holds(runs: dict[str, Path]) -> None:
     state = checkpoint(runs["distill"])
-    student = segraft.load(runs["distill"]).network
+    student = segraft.load(runs["distill"]).runner.network
     bank = {f"distiller.memory.{name}" for name in ("grams", "filled", "cursor")}
     assert set(state["state_dict"]) == {f"network.{name}" for name in student.state_dict()} | bank
     assert state["state_dict"]["distiller.memory.grams"].shape == (5, 2, 4, 4)
@@ -55,27 +59,29 @@ def test_a_recorded_run_is_repeated_and_changed(runs: dict[str, Path], tmp_path:
 def test_changes_to_a_recorded_run() -> None:
     before = {"network": "resunet", "width": 4, "method": "graph", "weights": {"affinity": 5.0, "intra_node": 1.0}}
     before |= {"monitor": "aji", "options": {"seed": 1}}
-    changed = training._changed(before, {"weights": {"affinity": 2.0}, "options": {"ndim": 2}})
+    changed = changed_settings(before, {"weights": {"affinity": 2.0}, "options": {"ndim": 2}})
     assert changed["weights"] == {"affinity": 2.0, "intra_node": 1.0}
     assert changed["options"] == {"seed": 1, "ndim": 2}
-    assert "weights" not in training._changed(before, {"method": "at"})
-    assert "width" not in training._changed(before, {"filters": (2, 4)})
-    assert "monitor" not in training._changed(before, {"network": "mala"})
-    assert training._changed(before, {"network": "resunet-tiny"})["monitor"] == "aji"
+    assert "weights" not in changed_settings(before, {"method": "at"})
+    assert "width" not in changed_settings(before, {"filters": (2, 4)})
+    assert "monitor" not in changed_settings(before, {"network": "mala"})
+    assert changed_settings(before, {"network": "resunet-tiny"})["monitor"] == "aji"
     written_by_hand = {"weights": 3, "monitor": "aji"}
-    assert training._changed(written_by_hand, {"network": "mala", "weights": {"affinity": 2.0}})["monitor"] == "aji"
+    assert changed_settings(written_by_hand, {"network": "mala", "weights": {"affinity": 2.0}})["monitor"] == "aji"
 
 
 @pytest.mark.parametrize("monitor", ["pq", "voi"])
 def test_the_best_model_is_the_one_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, monitor: str) -> None:
     weights: dict[int, dict[str, torch.Tensor]] = {}
-    validate = Learner.validate
+    validate = Validation.run
 
-    def watched(self: Learner) -> dict[str, Any]:
-        weights[self.global_step] = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
-        return validate(self) | {monitor: [0.4, 0.6, 0.5][len(weights) - 1]}
+    def watched(self: Validation, model: Model) -> dict[str, Any]:
+        assert isinstance(model.runner, TorchRunner)
+        state = model.runner.network.state_dict()
+        weights[len(weights) + 1] = {name: tensor.clone() for name, tensor in state.items()}
+        return validate(self, model) | {monitor: [0.4, 0.6, 0.5][len(weights) - 1]}
 
-    monkeypatch.setattr(Learner, "validate", watched)
+    monkeypatch.setattr(Validation, "run", watched)
     train("grey", out=tmp_path / "run", **SMALL | {"monitor": monitor, "steps": 3, "validate_every": 1})
     scores = {line["step"]: line["val"][monitor] for line in history(tmp_path / "run") if "val" in line}
     best = max(scores, key=lambda step: SCORES[monitor].rank(scores[step]))
@@ -105,21 +111,20 @@ def test_the_bar_shows_every_term(runs: dict[str, Path], tmp_path: Path, capfd: 
 
 
 def test_the_bar_counts_on_after_a_resumption(tmp_path: Path) -> None:
-    progress = Progress(
-        Keeper(training.make(training.TrainSettings, {"dataset": "grey", "out": tmp_path}).for_dimension(2), list)
-    )
-    progress._trainer = training.lightning.Trainer(
-        max_steps=7, logger=False, accelerator="cpu", enable_model_summary=False
-    )
+    settings = TrainSettings(dataset="grey", out=tmp_path).for_dimension(2)
+    progress = Progress(Recorder(settings, dict, list))
+    progress._trainer = lightning.Trainer(max_steps=7, logger=False, accelerator="cpu", enable_model_summary=False)
     assert progress.total_train_batches == 7
 
 
 def test_a_run_survives_its_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(out: Path) -> None:
+    def fails(*_: Any) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("segraft.reporting.page.write_run_report", fails)
-    training._report(tmp_path)
-    assert capsys.readouterr().err == f"the report of {tmp_path} could not be drawn: no space left\n"
+    monkeypatch.setattr("segraft.reporting.page.available", lambda: True)
+    monkeypatch.setattr("segraft.training.run.write_run_report", fails)
+    train("grey", out=tmp_path / "run", **SMALL)
+    assert f"the report of {tmp_path / 'run'} could not be drawn: no space left\n" in capsys.readouterr().err
+    assert (tmp_path / "run" / "model.safetensors").exists()

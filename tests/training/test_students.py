@@ -37,9 +37,9 @@ def test_teacher_and_student(tmp_path: Path, dataset: str, settings: dict[str, A
     given = SMALL | {"steps": 2} | settings
     train(dataset, out=tmp_path / "teacher", **given)
     model = distill(dataset, out=tmp_path / "student", teacher=tmp_path / "teacher", **given)
-    assert all(torch.isfinite(weight).all() for weight in model.network.state_dict().values())
+    assert all(torch.isfinite(weight).all() for weight in model.runner.network.state_dict().values())
     wanted = len(settings["channels"]) if "channels" in settings else len(SETS[dataset]["train"][0].image)
-    assert model.network.in_channels == wanted
+    assert model.geometry.in_channels == wanted
     assert model.predict(SETS[dataset]["val"][0].image).shape == (40, 44)
 
 
@@ -88,7 +88,7 @@ def test_two_processes_share_the_bank(runs: dict[str, Path], tmp_path: Path) -> 
                 torch.save(state, Path({str(tmp_path)!r}) / f"{{self.global_rank}}-{{self.global_step}}.pt")
 
             Learner.on_train_batch_end = keep
-            distill("synthetic", out={str(tmp_path / "run")!r}, teacher={str(runs["train"])!r}, memory=6,
+            distill("synthetic", out={str(tmp_path / "run")!r}, teacher={str(runs["train"])!r}, bank_size=6,
                     **{SMALL | {"devices": 2, "steps": 4}!r})
             """
         )

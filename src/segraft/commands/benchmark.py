@@ -16,7 +16,7 @@ def rows(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     """Text by what is measured, then by name; the first of ``results`` is what the others are compared with."""
     reference = next(iter(results.values()))
     size = " × ".join(map(str, reference["size"]))
-    told: dict[str, tuple[str, Callable[[float], str]]] = {
+    measured: dict[str, tuple[str, Callable[[float], str]]] = {
         "parameters": ("parameters", "{:,}".format),
         f"multiply-adds ({size})": ("macs", lambda macs: f"{macs / 1e9:.3g} G"),
         "preparation": ("preparation", _milliseconds),
@@ -27,7 +27,7 @@ def rows(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     }
     return {
         label: {name: _compared(result[key], reference[key], as_text) for name, result in results.items()}
-        for label, (key, as_text) in told.items()
+        for label, (key, as_text) in measured.items()
         if all(result[key] is not None for result in results.values())
     }
 

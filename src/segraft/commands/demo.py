@@ -16,8 +16,9 @@ from segraft.files import unwritable
 from segraft.images.writing import write_image
 from segraft.reporting.page import available
 from segraft.run_folder import RunFolder
-from segraft.settings import GRAPH_WEIGHTS, DistillSettings, TrainSettings, plain
+from segraft.settings import DistillSettings, TrainSettings, plain
 from segraft.training.run import run
+from segraft.weights import GRAPH_WEIGHTS
 
 TEACHER, ALONE, DISTILLED = "teacher", "student alone", "student distilled"
 IMAGES = {"train": 64, "val": 8, "test": 16}

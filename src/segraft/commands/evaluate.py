@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from csv import DictWriter
@@ -17,17 +16,16 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from segraft.data import open_dataset
-from segraft.data.folder import IMAGE_ENDING, LABEL_ENDING
+from segraft.data.choice import DataChoice
 from segraft.errors import SomeFailed, UserError
 from segraft.files import write_text
 from segraft.images.listing import list_images
+from segraft.images.names import image_stem, is_label_name, pair_name
 from segraft.images.reading import read_labels, split_key
 from segraft.metrics import scoring
 
 SHOWN = ("aji", "pq", "f1", "dice", "sbd", "dic", "voi", "arand")
 """Scores in the printed table; files get all."""
-
 Scores = dict[str, float | int]
 Task = tuple[str, Callable[[], tuple[str, Scores]]]
 """What messages call an image, and how to score it: its name and scores."""
@@ -67,8 +65,11 @@ def evaluate(
     """
     if not isinstance(predicted, str | Path) or not isinstance(truth, str | Path | None):
         return scoring.evaluate(np.asarray(predicted), np.asarray(truth))
-    found = Path(predicted), None if truth is None else Path(truth)
-    results, failed = _score(_tasks(*found, dataset, root, split, options))
+    data = DataChoice(dataset, root, split, options)
+    data.check("the truth", files=truth is not None)
+    results, failed = _score(
+        _against_dataset(Path(predicted), data) if truth is None else _against_files(Path(predicted), Path(truth))
+    )
     summary = scoring.summarise(list(results.values()))
     _print(results, summary)
     _write(json, dumps({"images": results, "mean": summary}, indent=1) + "\n")
@@ -99,29 +100,17 @@ def _score(tasks: Sequence[Task]) -> tuple[dict[str, Scores], list[str]]:
     return results, failed
 
 
-def _tasks(
-    predicted: Path,
-    truth: Path | None,
-    dataset: str | None,
-    root: Path | None,
-    split: str,
-    options: Mapping[str, Any] | None,
-) -> list[Task]:
-    """One task for every true image."""
-    if (truth is None) == (dataset is None):
-        raise UserError("the truth is missing or given twice; wanted either a label image or folder, or --dataset")
-    if dataset is not None:
-        samples, found = open_dataset(dataset, root, split, **(options or {})), _by_name(predicted)
-        return [
-            (f"{dataset} {split} image {index}", partial(_against_sample, samples, index, found))
-            for index in range(len(samples))
-        ]
-    if root is not None or options:
-        raise UserError(
-            f"root {root} and options {dict(options or {})} came without a data set; wanted one as well; "
-            "give --dataset, or leave them away"
-        )
-    assert truth is not None
+def _against_dataset(predicted: Path, data: DataChoice) -> list[Task]:
+    """One task for every sample of a data set."""
+    samples, found = data.open(), _by_name(predicted)
+    return [
+        (f"{data.name} {data.split} image {index}", partial(_against_sample, samples, index, found))
+        for index in range(len(samples))
+    ]
+
+
+def _against_files(predicted: Path, truth: Path) -> list[Task]:
+    """One task for every true label image: of a folder, or the only one."""
     if not split_key(predicted)[0].is_dir():
         return [(predicted.name, partial(_against_file, predicted.name, predicted, truth))]
     found, true = _by_name(predicted), _by_name(truth)
@@ -139,13 +128,13 @@ def _against_sample(samples: Sequence, index: int, found: Mapping[str, Path]) ->
     """Score one file against a sample of a data set."""
     sample = samples[index]
     if sample.labels is None:
-        raise UserError(f"{sample.name} has no labels; wanted them as the truth; add them, or use another split")
-    return sample.name, _compare(_existing(sample.name, found.get(_name(sample.name))), sample.labels, sample.name)
+        raise UserError(f"{sample.name}: got no labels, expected them as the truth; add them, or use another split")
+    return sample.name, _compare(_existing(sample.name, found.get(pair_name(sample.name))), sample.labels, sample.name)
 
 
 def _existing(name: str, predicted: Path | None) -> Path:
     if predicted is None:
-        raise UserError(f"{name} has no prediction; wanted a label image of that name; predict it first")
+        raise UserError(f"{name}: got no prediction, expected a label image of that name; predict it first")
     return predicted
 
 
@@ -158,23 +147,15 @@ def _compare(predicted: Path, truth: np.ndarray, of: str) -> Scores:
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
-    """Label images of a folder by the name of their image; beside ``x_masks.tif`` is ``x.tif`` the image."""
+    """Return a folder's label images by the name of their image; beside ``x_masks.tif``, ``x.tif`` is an image."""
     named: dict[str, Path] = {}
-    for path in sorted(list_images(folder), key=lambda path: not LABEL_ENDING.search(_stem(path))):
-        name = _name(_stem(path))
+    for path in sorted(list_images(folder), key=lambda path: not is_label_name(image_stem(path))):
+        name = pair_name(image_stem(path))
         if name not in named:
             named[name] = path
-        elif not LABEL_ENDING.search(_stem(named[name])) or LABEL_ENDING.search(_stem(path)):
-            raise UserError(f"{named[name]} and {path} have the same name {name!r}; wanted one; rename the other")
+        elif not is_label_name(image_stem(named[name])) or is_label_name(image_stem(path)):
+            raise UserError(f"{named[name]} and {path}: got the same name {name!r} twice, expected it once; rename one")
     return named
-
-
-def _stem(path: Path) -> str:
-    return split_key(path)[0].stem.removesuffix(".ome")
-
-
-def _name(stem: str) -> str:
-    return re.sub(IMAGE_ENDING, "", re.sub(LABEL_ENDING, "", stem))
 
 
 def _print(results: Mapping[str, Scores], summary: Scores) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from segraft.model import checkpoint
 from segraft.model.model import load
-from segraft.networks import EXTENTS, complexity
+from segraft.networks import EXTENTS
 
 
 def info(path: str | Path) -> str:
@@ -20,23 +20,23 @@ def info(path: str | Path) -> str:
     Raises ``UserError`` when there is no model.
     """
     model, file = load(path, device="cpu"), checkpoint.locate(path)
-    extent = EXTENTS[model.network.ndim]
-    parameters, macs = complexity(model.network, (1, model.network.in_channels, *model.network.input_size(extent)))
+    extent = EXTENTS[model.geometry.ndim]
+    parameters, macs = model.runner.complexity(model.geometry.input_size(extent))
     lines = {
         "file": f"{file} ({file.stat().st_size / 1e6:.2f} MB)",
         "parameters": f"{parameters:,}",
         "multiply-adds": f"{macs / 1e9:.3g} G for {' × '.join(map(str, extent))} pixels",
     }
-    for section, values in model.config.items():
-        lines[section.replace("_", " ")] = _told(values)
+    for section, values in model.config.to_dict().items():
+        lines[section.replace("_", " ")] = _as_text(values)
     width = max(map(len, lines))
     return "\n".join(f"{name:<{width}}  {text}" for name, text in lines.items())
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """A part of a configuration as text."""
     if isinstance(value, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {_told(item)}" for name, item in value.items())
-    if isinstance(value, list):
-        return "(" + ", ".join(map(_told, value)) + ")"
+        return ", ".join(f"{name.replace('_', ' ')} {_as_text(item)}" for name, item in value.items()) or "–"
+    if isinstance(value, list | tuple):
+        return "(" + ", ".join(map(_as_text, value)) + ")"
     return "–" if value is None else str(value)

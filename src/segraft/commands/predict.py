@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,18 +10,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from segraft.data import open_dataset
+from segraft.data.choice import DataChoice
 from segraft.errors import UserError, choose, out_of_memory
-from segraft.files import unwritable
+from segraft.files import make_folder
 from segraft.images.listing import list_images
+from segraft.images.names import image_stem
 from segraft.images.reading import read_image, split_key
 from segraft.images.writing import write_image
 from segraft.labels.measured_objects import write_table
 from segraft.labels.outlines import write_outlines
 from segraft.model.model import Model, load
+from segraft.model.options import PredictOptions
 from segraft.reporting.overlay import overlay as draw_overlay
 from segraft.types import Sample
 
+FOREGROUNDS = {"learnt": False, "truth": True}
 SUFFIXES = {"tif": ".tif", "png": ".png", "h5": ".h5", "zarr": ".zarr"}
 
 
@@ -40,13 +43,14 @@ def predict(
     outlines: bool = False,
     skip_existing: bool = False,
     segmenter: str | None = None,
-    foreground: float | Literal["truth"] | None = None,
+    foreground: Literal["learnt", "truth"] = "learnt",
+    foreground_threshold: float | None = None,
     minimum_size: int | None = None,
     scale: Sequence[float] | None = None,
     voxel_size: Sequence[float] | None = None,
     channels: Sequence[int] | None = None,
     tile: Sequence[int] | None = None,
-    memory: float | None = None,
+    max_memory: float | None = None,
     device: str = "auto",
 ) -> int:
     """Segment images with a trained model and write a label image for each.
@@ -69,40 +73,57 @@ def predict(
     outlines : also write the outlines as GeoJSON in pixel coordinates, for QuPath
     skip_existing : leave images alone whose results are there
     segmenter : mutex, waterz, multicut or lifted-multicut, in place of what is stored with the weights
-    foreground : probability above which a pixel belongs to an object, or truth: where the data set's labels do
+    foreground : where objects may lie: learnt, or truth, where the data set's labels are
+    foreground_threshold : probability above which a pixel belongs to an object
     minimum_size : segments of fewer pixels join a larger one that they touch, or vanish
     scale : factor, or one per axis, that brings the images to the pixel size of the training images
     voxel_size : pixel size of the images per axis, in nm, in place of the scale
     channels : indices of the image channels to use
     tile : side of the parts that the network computes at once, in pixels, or one per axis; smaller needs less memory
-    memory : in place of tile, gigabytes that a part may take; by default 4 for volumes
+    max_memory : in place of tile, gigabytes that a part may take; by default 4 for volumes
     device : auto, cpu, cuda, cuda:1 or mps
 
     Raises
     ------
     UserError : the model, the data set, an option or the output folder is at fault, not a single image
     """
-    out, truth = Path(out), foreground == "truth"
-    if truth and dataset is None:
-        raise UserError("foreground truth came without a data set; wanted one with labels; give --dataset and --root")
+    out, true_foreground = Path(out), choose("foreground", foreground, FOREGROUNDS)
+    if true_foreground and dataset is None:
+        raise UserError("foreground truth: got no data set, expected one with labels; give --dataset and --root")
     extras = {"table": table, "outlines": outlines, "overlay": overlay}
-    suffix = choose("format", format, SUFFIXES)
-    place = partial(Products.of, out, suffix, tuple(kind for kind, asked in extras.items() if asked))
-    loaded = load(model, device)
-    choices: dict[str, Any] = {"minimum_size": minimum_size, "scale": scale, "voxel_size": voxel_size, "tile": tile}
-    choices |= {"memory": memory, "segmenter": segmenter}
-    choices["foreground"] = None if truth else foreground
-    _try_choices(loaded, choices, drawn=overlay or outlines)
-    if dataset is None:
-        tasks = _from_files(images, root, options, place)
-    elif images:
-        raise UserError(f"images came besides the data set {dataset!r}; wanted either; leave one away")
-    else:
-        tasks = _from_dataset(open_dataset(dataset, root, split, **(options or {})), f"{dataset} {split}")
-    with unwritable(out):
-        out.mkdir(parents=True, exist_ok=True)
-    segment = partial(_segment, loaded, choices, channels, truth)
+    place = partial(Products.of, out, choose("format", format, SUFFIXES), [kind for kind in extras if extras[kind]])
+    choices: dict[str, Any] = {"segmenter": segmenter, "minimum_size": minimum_size, "scale": scale, "tile": tile}
+    choices |= {"foreground_threshold": foreground_threshold, "voxel_size": voxel_size, "max_memory": max_memory}
+    segment = Segmenting(load(model, device), PredictOptions(**choices), channels, true_foreground)
+    segment.check(drawn=overlay or outlines)
+    tasks = _tasks(images, place, DataChoice(dataset, root, split, options))
+    make_folder(out)
     return _run(tasks, partial(_do, segment, place, skip_existing), out)
+
+
+@dataclass(frozen=True)
+class Segmenting:
+    """How every image is segmented."""
+
+    model: Model
+    options: PredictOptions
+    channels: Sequence[int] | None
+    true_foreground: bool
+
+    def check(self, drawn: bool) -> None:
+        """Answer a mistake in the options once, not for each image; ``drawn``: outlines of the labels are asked for."""
+        ndim = self.model.geometry.ndim
+        if drawn and ndim != 2:
+            raise UserError(f"overlay or outlines: got a {ndim}-D model, expected a 2-D one to draw in; omit them")
+        self.options.check(self.model.runner, self.model.config)
+
+    def __call__(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        """Return the labels ``(*space)`` of a sample and the image ``(C, *space)`` as the model saw it."""
+        if self.true_foreground and sample.labels is None:
+            raise UserError(f"{sample.name}: got no labels, expected some for foreground truth; use the learnt one")
+        mask = sample.labels > 0 if self.true_foreground and sample.labels is not None else None
+        image = self.model.channels_first(sample.image, self.channels)
+        return self.model.segment(image, self.options, mask), image
 
 
 @dataclass(frozen=True)
@@ -147,37 +168,23 @@ class Task:
     name: str | None = None
 
 
-def _try_choices(model: Model, choices: dict[str, Any], drawn: bool) -> None:
-    """Segment a small black image: a mistake in the options is answered once, not for each image."""
-    ndim = model.network.ndim
-    if drawn and ndim != 2:
-        raise UserError(f"overlay or outlines came with a {ndim}-D model; they are drawn in 2-D; leave them away")
-    count = model.network.in_channels
-    black = np.zeros((count, *(16 + count,) * ndim), np.uint8)
-    model.predict(black, **choices, channels=range(count))
+def _tasks(images: Sequence[str | Path], place: Callable[[str], Products], data: DataChoice) -> list[Task]:
+    """One task for each image of the files, or of the data set."""
+    data.check("the images", files=bool(images))
+    return _from_files(images, place) if images else _from_dataset(data.open(), f"{data.name} {data.split}")
 
 
-def _from_files(
-    images: Sequence[str | Path],
-    root: str | Path | None,
-    options: Mapping[str, Any] | None,
-    place: Callable[[str], Products],
-) -> list[Task]:
+def _from_files(images: Sequence[str | Path], place: Callable[[str], Products]) -> list[Task]:
     """Tasks for files, folders and globs; ``UserError`` where two results, or a result and an image, share a path."""
-    if root is not None or options:
-        raise UserError(
-            f"root {root} and options {dict(options or {})} came without a data set; wanted one as well; "
-            "give --dataset, or images only"
-        )
     paths = list_images(images)
     inputs = {split_key(path)[0].resolve() for path in paths}
     owners: dict[Path, Path] = {}
     tasks = []
     for path in paths:
-        name = split_key(path)[0].stem.removesuffix(".ome")
+        name = image_stem(path)
         target = place(name).paths["labels"].resolve()
         if target in inputs:
-            raise UserError(f"the labels of {path} would replace the image {target}; wanted another folder for them")
+            raise UserError(f"the labels of {path} would replace the image {target}; give another folder for them")
         if target in owners:
             raise UserError(f"{owners[target]} and {path} would both give {target}; segment them into two folders")
         owners[target] = path
@@ -195,19 +202,8 @@ def _from_dataset(samples: Sequence, name: str) -> list[Task]:
     return [Task(f"{name} image {index}", partial(samples.__getitem__, index)) for index in range(len(samples))]
 
 
-def _segment(
-    model: Model, choices: dict[str, Any], channels: Sequence[int] | None, truth: bool, sample: Sample
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels ``(*space)`` of a sample and the image ``(C, *space)`` as the model saw it."""
-    if truth and sample.labels is None:
-        raise UserError(f"{sample.name} has no labels; wanted them for foreground truth; use the learnt foreground")
-    mask = sample.labels > 0 if truth and sample.labels is not None else None
-    labels = model.predict(sample.image, **choices, channels=channels, true_foreground=mask)
-    return labels, model.channels_first(sample.image, channels)
-
-
 def _do(
-    segment: Callable[[Sample], tuple[np.ndarray, np.ndarray]],
+    segment: Segmenting,
     place: Callable[[str], Products],
     skip_existing: bool,
     task: Task,

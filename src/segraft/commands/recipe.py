@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -19,7 +18,7 @@ from segraft.model.model import Model, load
 from segraft.paper import RECIPES, Recipe, Segmentation
 from segraft.paper.printing import compared, listing
 from segraft.paper.results import Result, write
-from segraft.paper.scaling import scaled, told
+from segraft.paper.scaling import difference, scaled
 from segraft.run_folder import RunFolder
 from segraft.segment import SEGMENTERS
 from segraft.settings import DistillSettings, TrainSettings
@@ -123,7 +122,7 @@ def _reproduce(chosen: Recipe, order: Order) -> Path:
         if not RunFolder(teacher.folder(_teacher(chosen))).scores.exists():
             _reproduce(_teacher(chosen), teacher)
     settings = order.settings(chosen)
-    note = "" if order.scale == 1 else told(settings, chosen.settings, order.scale)
+    note = "" if order.scale == 1 else difference(settings, chosen.settings, order.scale)
     console = Console()
     console.print(f"{chosen.name}: {settings.steps} steps, run folder {settings.out}", highlight=False, soft_wrap=True)
     if note:
@@ -157,9 +156,9 @@ def segment(
 ) -> dict[str, np.ndarray]:
     """Segment a sample in several ways, from one pass of the network: labels ``(*space)`` by segmentation."""
     affinities, probability = model.affinities(sample.image)
-    told: dict[str, Any] = model.config.get("segmentation", {})
-    inside = np.asarray(sample.labels) > 0 if true_foreground else probability > told.get("foreground", 0.5)
-    smallest = told.get("minimum_size", 0)
+    stored = model.config.segmentation
+    inside = np.asarray(sample.labels) > 0 if true_foreground else probability > stored.foreground_threshold
+    smallest = stored.minimum_size
     return {
         name: SEGMENTERS[each.segmenter](affinities, model.offsets, inside, minimum_size=smallest, **each.settings)
         for name, each in segmentations.items()

@@ -17,17 +17,13 @@ from segraft.files import unwritable
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.benchmarking import measure
 from segraft.model.model import load
-from segraft.reporting.page import write_report
+from segraft.reporting.page import Shown, write_report
 from segraft.run_folder import RunFolder
 from segraft.types import Sample
 
 Scores = dict[str, float | int]
-
-
 SHOWN = ("aji", "pq", "f1", "dice", "sbd", "voi")
 """Scores in the printed table; the report has all."""
-
-
 FEW = 5
 """Images below which no interval is trusted."""
 
@@ -63,9 +59,7 @@ def report(
     if len(named) < len(runs):
         raise UserError(f"{len(runs)} runs came with the names {', '.join(named)}; wanted different ones; rename one")
     if dataset is None:
-        recorded = RunFolder(Path(runs[-1])).data()
-        dataset, root = recorded.name, root or recorded.root
-        options = options or recorded.options
+        dataset, root, options = RunFolder(Path(runs[-1])).data(root, options)
     out = Path(out)
     with unwritable(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -100,7 +94,7 @@ def compare(
     lines = [*verdict(by_image), *notes(costs)]
     page = write_report(
         Path(out),
-        runs,
+        {name: Shown.of_folder(path) for name, path in runs.items()},
         samples,
         summaries,
         rows(costs),

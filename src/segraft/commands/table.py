@@ -12,7 +12,7 @@ from segraft.errors import UserError, choose
 from segraft.files import write_text
 from segraft.paper import RECIPES, TABLES
 from segraft.paper.cost import size
-from segraft.paper.printing import MISSING, NONE_YET, ROMAN, SIZED, _published, _show, _title
+from segraft.paper.printing import MISSING, NONE_YET, ROMAN, SIZED, print_table, published_text, title
 from segraft.paper.results import Result, finished, measured
 
 
@@ -37,7 +37,7 @@ def table(number: str, *, runs: str | Path = "runs", markdown: str | Path | None
     shown = Table(*header, title=f"Table {chosen}: {TABLES[chosen].title}", box=SIMPLE_HEAD)
     for row in rows:
         shown.add_row(*row)
-    _show(shown)
+    print_table(shown)
     print(*notes, sep="\n")
     if markdown is not None:
         lines = [header, ["---"] * len(header), *rows]
@@ -52,14 +52,14 @@ def _content(number: int, results: Sequence[Result]) -> tuple[list[str], list[li
     """Header, rows and notes of a table."""
     wanted = TABLES[number]
     sizes = ["params M", "GMACs"] if number == SIZED else []
-    header = ["row", *sizes, *(_title(column) for column in wanted.columns)]
+    header = ["row", *sizes, *(title(column) for column in wanted.columns)]
     rows = []
     for label, name in wanted.rows.items():
         recipe = RECIPES[name]
         cells = [f"{size(recipe)[0] / 1e6:.3f}", f"{size(recipe)[1] / 1e9:.2f}"] if sizes else []
         for column in wanted.columns:
             found = measured(results, name, column.segmentation, column.metric)
-            cells.append(f"{_published(recipe, column)} / {found if found is not None else NONE_YET}")
+            cells.append(f"{published_text(recipe, column)} / {found if found is not None else NONE_YET}")
         rows.append([label, *cells])
     notes = [f'Cells: published / measured; "{MISSING}" is not available here, "{NONE_YET}" not measured.']
     if any(each.recipe in wanted.rows.values() and not each.comparable for each in results):

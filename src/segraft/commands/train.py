@@ -7,7 +7,8 @@ from typing import Any
 
 from segraft.model.model import Model
 from segraft.settings import TrainSettings
-from segraft.training.run import run, settings_of
+from segraft.training.recorded import settings_of
+from segraft.training.run import run
 
 
 def train(dataset: str | None = None, *, config: str | Path | None = None, **settings: Any) -> Model:

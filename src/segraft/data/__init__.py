@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from segraft.coerce import typed
+from segraft.coerce import coerce
 from segraft.data.ac34 import ac34 as _ac34
 from segraft.data.bbbc010 import bbbc010 as _bbbc010
 from segraft.data.bbbc039 import bbbc039 as _bbbc039
@@ -37,12 +37,12 @@ DATASETS: dict[str, Callable[..., Sequence]] = {
 def open_dataset(name: str, root: str | Path | None, split: str, **options: Any) -> Sequence:
     """Open one split (``train``, ``val`` or ``test``) of a data set; samples are read when they are indexed.
 
-    ``options`` are those of the reader; text, as it comes from the command line, becomes the type that it asks for.
-    Raises ``UserError`` for an unknown name or option, and whatever the reader finds wrong with the files.
+    ``options`` are those of the reader; text, as the command line gives it, is converted to their types.
+    Raises ``UserError`` for an unknown name or option, for a value of another type, and as the reader does.
     """
     reader = choose("data set", name, DATASETS)
     known, hints = list(inspect.signature(reader).parameters)[2:], get_type_hints(reader)
     for option in options:
         if option not in known:
             raise UserError(f"data set {name!r} has no option {option!r}; it has: {', '.join(known) or 'none'}")
-    return reader(root, split, **{option: typed(option, hints[option], value) for option, value in options.items()})
+    return reader(root, split, **{option: coerce(option, hints[option], value) for option, value in options.items()})

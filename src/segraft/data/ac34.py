@@ -41,25 +41,26 @@ def ac34(root: str | Path | None, split: str, *, voxel_size: Sequence[float] = V
 
     One volume ``(1, z, y, x)`` as stored, with labels ``(z, y, x)``: the first 80 sections of AC4 for training, the
     next 20 for validation, the first 100 of AC3 for testing. The names of SNEMI3D (``train-input``,
-    ``train-labels``) will do. ``voxel_size`` is (z, y, x) in nm: (29, 3, 3) as published; many copies are binned
-    to (30, 6, 6). Raises ``UserError`` for missing files, stacks that are too short or do not match.
+    ``train-labels``) are found, too. ``voxel_size`` is (z, y, x) in nm: (29, 3, 3) as published; many copies are
+    binned to (30, 6, 6). Raises ``UserError`` for missing files, stacks that are too short and shapes that differ.
     """
     volume, begin, end = choose("split", split, PARTS)
     if len(voxel_size) != 3 or not all(np.isfinite(voxel_size)) or min(voxel_size) <= 0:
-        raise UserError(f"voxel size {tuple(voxel_size)}; wanted three positive lengths; give (z, y, x) in nm")
+        raise UserError(f"voxel size: got {tuple(voxel_size)}, expected three positive lengths; give (z, y, x) in nm")
     root = existing_folder(root, f"{volume}_inputs.h5 and {volume}_labels.h5 (or .tif)")
     image, labels = _find(root, volume)
     shapes = stack_shape(image), stack_shape(labels, labels=True)
     if shapes[0] != shapes[1]:
-        raise UserError(f"{image} came with shape {shapes[0]}, {labels} with {shapes[1]}; wanted the same")
+        got = f"{image} and {labels}: got shapes {shapes[0]} and {shapes[1]}"
+        raise UserError(f"{got}, expected the same; export both again")
     if shapes[0][0] < end:
-        raise UserError(f"{image} has {shapes[0][0]} sections; wanted {end} or more; take the whole {volume}")
+        raise UserError(f"{image}: got {shapes[0][0]} sections, expected {end} or more; use the whole {volume}")
     size = voxel_size[0], voxel_size[1], voxel_size[2]
     return LazySamples((Stack(f"{volume}_z{begin:03d}-{end:03d}", image, labels, begin, end),), partial(_read, size))
 
 
 def _find(root: Path, volume: str) -> tuple[Path, Path]:
-    """Image and label stack of a volume, by any of its usual names."""
+    """Find the image and the label stack of a volume by any of their usual names."""
     for names in FILES[volume]:
         found = [path for name in names for ending in ENDINGS if (path := root / f"{name}{ending}").is_file()]
         pairs = {path.name.partition(".")[0]: path for path in reversed(found)}  # h5 before tif
@@ -67,7 +68,7 @@ def _find(root: Path, volume: str) -> tuple[Path, Path]:
             return pairs[names[0]], pairs[names[1]]
     usual = " or ".join(f"{image} and {labels}" for image, labels in FILES[volume])
     raise UserError(
-        f"{root} has no stacks of {volume}; wanted {usual}, each as h5 or tif; "
+        f"{root} has no stacks of {volume}, expected {usual}, each as h5 or tif; "
         f"export them from the data at {PAGE} (Kasthuri 2015)"
     )
 

@@ -45,9 +45,9 @@ def bbbc010(root: str | Path | None, split: str, *, seed: int = 0, overlap: str 
 
     Images ``(1, y, x)`` uint16 are the brightfield channel, w2; labels ``(y, x)`` int32 number the worms by file.
     There is no official split: half of the wells, drawn by ``seed``, are for testing, a tenth of the others for
-    validation. The draw is among the wells with masks, so that a well whose image is missing moves no other one;
-    such wells are left out with a warning. Worms lie on one another: see `merge_worms` for ``overlap``.
-    Raises ``UserError`` for missing folders, for a split without a well, and for options that are not known.
+    validation. Wells with masks are drawn, so that a missing image does not move other wells to another split; wells
+    without an image are left out with a warning. Worms overlap: see ``merge_worms`` for ``overlap``.
+    Raises ``UserError`` for missing folders, for a split without a well, and for an unknown ``overlap``.
     """
     choose("overlap", overlap, OVERLAPS)
     root = existing_folder(root, f"BBBC010's {IMAGES[0]}/ and {WORMS}/")
@@ -55,17 +55,17 @@ def bbbc010(root: str | Path | None, split: str, *, seed: int = 0, overlap: str 
     missing = [str(path) for path in (folder, root / WORMS) if not path.is_dir()]
     if missing:
         raise UserError(
-            f"{', '.join(missing)} not found; wanted BBBC010's {IMAGES[0]}/ (or {IMAGES[1]}/) and {WORMS}/ in {root}; "
-            "run segraft download bbbc010, or unpack the archives there (bbbc.broadinstitute.org/BBBC010)"
+            f"{', '.join(missing)} not found, expected BBBC010's {IMAGES[0]}/ (or {IMAGES[1]}/) and {WORMS}/ in "
+            f"{root}; run segraft download bbbc010, or unpack the archives there (bbbc.broadinstitute.org/BBBC010)"
         )
     images = {name: files[0] for name, files in _by_well(folder, BRIGHTFIELD).items()}
     worms = _by_well(root / WORMS, WORM)
     names = drawn_split(worms, split, seed, TEST)
     absent = [name for name in names if name not in images]
     if len(absent) == len(names):
-        wanted = "wanted *_WELL_w2_*.tif for each well with masks"
         raise UserError(
-            f"{folder} has no image of the {split} wells {', '.join(absent[:3])}…; {wanted}; unpack it again"
+            f"{folder} has no image of the {split} wells {', '.join(absent[:3])}…, "
+            "expected *_WELL_w2_*.tif for each well with masks; unpack it again"
         )
     if absent:
         warnings.warn(f"{folder} has no image of {', '.join(absent)}; left out of the {split} split", stacklevel=2)
@@ -74,7 +74,7 @@ def bbbc010(root: str | Path | None, split: str, *, seed: int = 0, overlap: str 
 
 
 def _by_well(folder: Path, pattern: re.Pattern[str]) -> dict[str, list[Path]]:
-    """Files of a folder by the well in their name."""
+    """Return the files of a folder by the well in their name."""
     wells: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir(), key=natural):
         if not path.name.startswith(".") and (match := pattern.search(path.name)):
@@ -89,8 +89,8 @@ def _read(overlap: str, well: Well) -> Sample:
     for path, mask in zip(well.worms, masks, strict=True):
         if image.ndim != 2 or mask.shape != image.shape:
             raise UserError(
-                f"{well.image} came with shape {image.shape}, {path} with {mask.shape}; wanted the same (y, x);"
-                " unpack the archives again"
+                f"{well.image} and {path}: got shapes {image.shape} and {mask.shape}, expected the same (y, x); "
+                "unpack the archives again"
             )
     return Sample(image[None], merge_worms([mask > 0 for mask in masks], overlap), well.name)
 
@@ -98,10 +98,10 @@ def _read(overlap: str, well: Well) -> Sample:
 def merge_worms(masks: Iterable[np.ndarray], overlap: str = "deepest") -> np.ndarray:
     """Merge masks ``(y, x)`` of single worms into labels ``(y, x)`` int32, numbered from 1 in their order.
 
-    A pixel of several worms belongs to the one inside which it lies deepest, by its Euclidean distance to the
-    outside of that worm's own mask, which the image's border counts to; of equals to the first. So worms that
-    touch share their overlap along its middle, and which file comes first matters only to exact ties. With
-    ``overlap="unknown"`` such a pixel is -1.
+    A pixel of several worms belongs to the one in which it lies deepest: the one with the largest Euclidean distance,
+    in pixels, to the outside of its own mask (beyond the image's border is outside); of equal ones to the first. So
+    overlapping worms share their overlap along its middle, and the order of the files decides exact ties only. With
+    ``overlap="unknown"`` such a pixel becomes −1.
     """
     masks = list(masks)
     labels = np.zeros(masks[0].shape, np.int32)

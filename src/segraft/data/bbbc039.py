@@ -16,14 +16,15 @@ from segraft.types import Sample
 def bbbc039(root: str | Path | None, split: str) -> LazySamples:
     """Open the official split of the unpacked archive: ``images/*.tif``, ``masks/*.png``, ``metadata/*.txt``.
 
-    Raises ``UserError`` when folders, lists or files are missing.
+    Images are ``(1, y, x)`` uint16 as stored, labels ``(y, x)`` int32. Raises ``UserError`` when folders, lists or
+    files are missing.
     """
     root = existing_folder(root, "BBBC039's images/, masks/ and metadata/")
     names = root / "metadata" / f"{choose('split', split, SPLITS)}.txt"
     missing = [str(path) for path in (root / "images", root / "masks", names) if not path.exists()]
     if missing:
         raise UserError(
-            f"{', '.join(missing)} not found; wanted BBBC039's images/, masks/ and metadata/ in {root}; "
+            f"{', '.join(missing)} not found, expected BBBC039's images/, masks/ and metadata/ in {root}; "
             "unpack images.zip, masks.zip and metadata.zip there (bbbc.broadinstitute.org/BBBC039)"
         )
     stems = tuple(Path(line.strip()).stem for line in names.read_text().splitlines() if line.strip())
@@ -31,12 +32,12 @@ def bbbc039(root: str | Path | None, split: str) -> LazySamples:
     missing = [str(path) for path in files if not path.exists()]
     if missing or not stems:
         what = f"{', '.join(missing[:3])} ({len(missing)} of {len(files)} files)" if stems else "any name"
-        raise UserError(f"{names} asks for files, but {what} not found; wanted all of them; unpack the archives again")
+        raise UserError(f"{names}: {what} not found, expected all that it lists; unpack the archives again")
     return LazySamples(stems, partial(_read, root))
 
 
 def _files(root: Path, stem: str) -> tuple[Path, Path]:
-    """Image and mask of one field."""
+    """Return the image file and the mask file of one field."""
     return root / "images" / f"{stem}.tif", root / "masks" / f"{stem}.png"
 
 
@@ -46,14 +47,14 @@ def _read(root: Path, stem: str) -> Sample:
     image, mask = read_image(image_file), read_image(mask_file)
     if image.ndim != 2 or mask.shape[:2] != image.shape:
         raise UserError(
-            f"{image_file} came with shape {image.shape}, {mask_file} with {mask.shape}; wanted the same (y, x);"
-            " unpack the archives again"
+            f"{image_file} and {mask_file}: got shapes {image.shape} and {mask.shape}, expected the same (y, x); "
+            "unpack the archives again"
         )
     return Sample(image[None], instances(mask), stem)
 
 
 def instances(mask: np.ndarray) -> np.ndarray:
-    """Label the 8-connected components of equal red value of a mask ``(y, x, 4)``: a colouring, not ids."""
+    """Label the 8-connected components of equal red value of a mask ``(y, x, 4)``, whose colours are not ids; int32."""
     from skimage.measure import label
 
     return label(mask[..., 0] if mask.ndim == 3 else mask, background=0, connectivity=2).astype(np.int32)

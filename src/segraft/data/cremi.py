@@ -36,10 +36,11 @@ def cremi(root: str | Path | None, split: str, *, sample: str = "all") -> LazySa
     """Open ``sample_A_*.hdf``, ``sample_B_*.hdf``, ``sample_C_*.hdf``, or h5 files with the same keys.
 
     Volumes are ``(1, z, y, x)`` as stored (uint8), labels ``(z, y, x)`` as stored, uint64 as int64; ids beyond its
-    range, which mark what nobody annotated, become -1. ``voxel_size`` is the file's ``resolution``: (40, 4, 4) nm.
+    range, which mark voxels without annotation, become −1. ``voxel_size`` is the file's ``resolution``: (40, 4, 4) nm.
     Each volume is split along z: the first 50 of 125 sections for training, the next 25 for validation, the last
-    50 for testing, other numbers in proportion; only these are read. The root is the folder, or one file.
-    A folder without official samples gives all its h5 files. Raises ``UserError`` for a missing file or key.
+    50 for testing, other numbers in proportion; only these are read. The root is the folder, or one file; of a folder
+    without official samples all h5 files are used. Raises ``UserError`` for a missing file or key, for shapes that
+    differ and for too few sections.
     """
     choose("split", split, SHARES)
     choose("sample", sample, SAMPLES)
@@ -47,26 +48,26 @@ def cremi(root: str | Path | None, split: str, *, sample: str = "all") -> LazySa
 
 
 def _part(file: Path, split: str) -> Part:
-    """Sections of a file that belong to a split; reads the shapes only."""
+    """Return the sections of a file that belong to a split; reads the shapes only."""
     with unreadable(file):
         missing = [key for key in (RAW, NEURONS) if key not in h5_keys(file)]
     if missing:
-        raise UserError(f"{file} has no {', '.join(missing)}; wanted {RAW} and {NEURONS}; take one of CREMI's files")
+        raise UserError(f"{file} has no {', '.join(missing)}, expected {RAW} and {NEURONS}; use one of CREMI's files")
     image, labels = stack_shape(f"{file}:{RAW}"), stack_shape(f"{file}:{NEURONS}", labels=True)
     if image != labels:
-        raise UserError(f"{file} came with an image of {image} and labels of {labels}; wanted the same; crop them")
+        raise UserError(f"{file}: got an image of shape {image}, labels of {labels}, expected the same; crop them")
     begin, end = (round(share * image[0]) for share in SHARES[split])
     if begin == end:
-        raise UserError(f"{file} has {image[0]} sections, too few for a {split} split; wanted at least 5")
+        raise UserError(f"{file}: got {image[0]} sections, too few for a {split} split, expected at least 5; use more")
     return Part(file, begin, end)
 
 
 def _files(root: str | Path | None, sample: str) -> list[Path]:
-    """Files to open: the root itself, or the samples in it, or any h5 where there are none."""
-    wanted = "CREMI's sample_A_20160501.hdf and the others"
+    """Return the files to open: the root itself, or the samples in it, or any h5 where there are none."""
+    expected = "CREMI's sample_A_20160501.hdf and the others"
     if root is None or not Path(root).exists():
-        came = "no root came" if root is None else f"{root} does not exist"
-        raise UserError(f"{came}; wanted the folder with {wanted}; give it (root), or segraft download cremi")
+        found = "root: got none" if root is None else f"{root} does not exist"
+        raise UserError(f"{found}, expected the folder with {expected}; give it (root), or segraft download cremi")
     if Path(root).is_file():
         return [Path(root)]
     files = [path for path in sorted(Path(root).iterdir()) if path.suffix.lower() in ENDINGS]
@@ -74,7 +75,7 @@ def _files(root: str | Path | None, sample: str) -> list[Path]:
     others = [] if sample != "all" else [path for path in files if not path.name.startswith((".", "sample_"))]
     if not official and not others:
         raise UserError(
-            f"{root} has no CREMI sample ({sample}); wanted {wanted}; run segraft download cremi, or check the path"
+            f"{root} has no CREMI sample ({sample}), expected {expected}; run segraft download cremi, or check the path"
         )
     return official or others
 

@@ -16,7 +16,7 @@ from segraft.types import Sample
 
 PLANT = re.compile(r"(plant\d+)_rgb\.png$", re.IGNORECASE)
 FOLDERS = (".", "A1", "training/A1", "CVPPP2017_LSC_training/training/A1")
-"""Where the plants lie below the root, the first that has some: the archive's own folders may be there or not."""
+"""Where the plants lie below the root: with or without the archive's own folders; the first with plants is used."""
 TEST = 20 / 128
 PAGE = "www.plant-phenotyping.org/datasets-home"
 
@@ -33,9 +33,9 @@ class Plant:
 def cvppp(root: str | Path | None, split: str, *, seed: int = 0) -> LazySamples:
     """Open the plants of CVPPP's folder A1: ``plantNNN_rgb.png`` with ``plantNNN_label.png``.
 
-    Images are ``(3, y, x)`` uint8, their constant alpha dropped. Labels ``(y, x)`` int32 are the *index* into the
-    png's palette: that is the leaf's number, and a leaf that another one crosses keeps it on both sides.
-    ``plantNNN_fg.png`` is not needed: it is ``labels > 0``. There is no official split: of 128 plants, 20 drawn by
+    Images are ``(3, y, x)`` uint8, without their constant alpha. Labels ``(y, x)`` int32 are the *indices* into the
+    png's palette, the leaves' numbers; a leaf that another one crosses has the same number on both sides.
+    ``plantNNN_fg.png`` is not needed: it equals ``labels > 0``. There is no official split: of 128 plants, 20 drawn by
     ``seed`` are for testing, 11 of the others for validation; other numbers in proportion.
     Raises ``UserError`` when there are no plants, or plants without labels.
     """
@@ -43,18 +43,18 @@ def cvppp(root: str | Path | None, split: str, *, seed: int = 0) -> LazySamples:
     plants = next(filter(None, (_plants(root / folder) for folder in FOLDERS)), {})
     if not plants:
         raise UserError(
-            f"no plantNNN_rgb.png in {root} or its {', '.join(FOLDERS[1:])}; wanted the folder A1 of CVPPP's "
+            f"no plantNNN_rgb.png in {root} or its {', '.join(FOLDERS[1:])}, expected the folder A1 of CVPPP's "
             f"leaf segmentation challenge; ask for the data at {PAGE}"
         )
     bare = [str(plant.image) for plant in plants.values() if not plant.labels.exists()]
     if bare:
         what = f"{', '.join(bare[:3])} ({len(bare)} of {len(plants)} images)"
-        raise UserError(f"{what} came without plantNNN_label.png; wanted the training set A1; unpack it again")
+        raise UserError(f"{what}: got no plantNNN_label.png, expected the training set A1; unpack it again")
     return LazySamples(tuple(plants[name] for name in drawn_split(plants, split, seed, TEST)), _read)
 
 
 def _plants(folder: Path) -> dict[str, Plant]:
-    """Plants of a folder by name; the numbers have gaps."""
+    """Return the plants of a folder by name; the numbers have gaps."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     names = {match[1]: path for path in files if (match := PLANT.match(path.name))}
     return {name: Plant(name, path, path.with_name(f"{name}_label.png")) for name, path in names.items()}
@@ -66,7 +66,7 @@ def _read(plant: Plant) -> Sample:
     labels = read_labels(plant.labels)
     if len(image) != 3 or labels.shape != image.shape[1:]:
         raise UserError(
-            f"{plant.image} came with shape {image.shape}, {plant.labels} with {labels.shape}; wanted (3, y, x) and "
+            f"{plant.image} and {plant.labels}: got shapes {image.shape} and {labels.shape}, expected (3, y, x) and "
             "the same (y, x); unpack the archive again"
         )
     return Sample(image, labels.astype(np.int32), plant.name)

@@ -1,6 +1,7 @@
 """Downloading the public data sets into the layout that their readers open.
 
-Downloads are resumed, checked, and unpacked beside their place before they are renamed: what is there is whole.
+Downloads are resumed, checked, and unpacked beside their destination before they are renamed to it, so that folders
+of a data set are always complete.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from segraft.errors import UserError
 from segraft.files import replacing
 
 TIMEOUT = 60
-"""Seconds without a byte after which a server is given up."""
+"""Seconds without a byte after which a download fails."""
 CHUNK = 2**16
-"""Bytes that are written at once; of a chunk that breaks off nothing is kept."""
+"""Bytes that are written at once; an incomplete chunk is not kept."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """One file to download: a zip whose members go to a folder, or, without a folder, what is wanted itself."""
+    """One file to download: a zip whose members go to a folder or, without a folder, the data itself."""
 
     url: str
     sha256: str
     folder: str | None = None
     ending: str = ""
-    """Of the members of the zip that are wanted."""
+    """Suffix of the members of the zip to unpack."""
 
     @property
     def name(self) -> str:
@@ -42,7 +43,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a data set comes from, and on which terms."""
+    """Where a data set comes from, and its terms of use."""
 
     page: str
     terms: str
@@ -115,21 +116,20 @@ SOURCES = {
 }
 """What can be downloaded.
 
-The owners publish no checksums. These are what others found and published: of BBBC039 many agree, of CREMI
-torch-em and those who follow it, of BBBC010 a single one.
+The owners publish no checksums. These are published by others: many sources agree on those of BBBC039; those of CREMI
+are torch-em's; those of BBBC010 have a single source.
 """
-
 BY_HAND = {
     "ac34": "it is published in another layout: get AC3AC4Package.zip at https://lichtman.rc.fas.harvard.edu/vast, and "
     "export AC4_inputs, AC4_labels, AC3_inputs and AC3_labels as h5 or tif stacks",
     "cvppp": "its owners ask who uses it: sign up at https://www.plant-phenotyping.org/datasets-home, and unpack the "
     "folder A1 with plantNNN_rgb.png and plantNNN_label.png",
 }
-"""What cannot be downloaded, and what to do instead."""
+"""Data sets that cannot be downloaded, and what to do instead."""
 
 
 def provide(archive: Archive, root: Path, console: Console) -> None:
-    """Bring what an archive holds to its place, unless it is there."""
+    """Download an archive and unpack it, unless its folder or file exists. Raises ``UserError`` as ``fetch``."""
     if archive.folder is None:
         fetch(archive, root, console)
         return
@@ -144,16 +144,18 @@ def provide(archive: Archive, root: Path, console: Console) -> None:
 
 
 def fetch(archive: Archive, root: Path, console: Console) -> Path:
-    """Download one file as it is to the root, unless it is there, and return its path.
+    """Download one file to the root, unless it exists, and return its path.
 
-    Raises ``UserError`` when it cannot be had, or when it or what is in its place has another checksum.
+    Raises ``UserError`` when it cannot be downloaded, and when it or an existing file has another checksum.
     """
     import pooch
 
     place = root / archive.name
     by_hand = f"or get {archive.url} by hand as {place}"
     if place.exists() and not pooch.hashes.hash_matches(str(place), archive.sha256):
-        raise UserError(f"{place} is there but is not the official file (by its sha256); move it away, {by_hand}")
+        raise UserError(
+            f"{place} exists but is not the official file (by its sha256); move it to another place, {by_hand}"
+        )
     pooch.get_logger().setLevel("WARNING")
     part = root / f".{archive.name}.part"
     try:
@@ -161,14 +163,14 @@ def fetch(archive: Archive, root: Path, console: Console) -> Path:
     except ValueError as error:
         other = by_hand if archive.folder is None else f"or unpack it by hand into {root / archive.folder}"
         raise UserError(
-            f"{archive.url} came with another sha256 than {archive.sha256}, damaged or replaced by its owners; "
-            f"it was deleted; try again, {other}"
+            f"{archive.url}: got another sha256, expected {archive.sha256}; the file is damaged or was replaced by its "
+            f"owners, and was deleted; try again, {other}"
         ) from error
     return place
 
 
 def resuming(part: Path, console: Console, otherwise: str) -> Callable[[str, str, Any], None]:
-    """Downloader for pooch that keeps what came in ``part`` and goes on from there the next time."""
+    """Return a downloader for pooch that keeps an incomplete download in ``part`` and continues it the next time."""
 
     def downloader(url: str, output_file: str, _: Any) -> None:
         import requests
@@ -188,7 +190,7 @@ def resuming(part: Path, console: Console, otherwise: str) -> Callable[[str, str
 
 
 def _receive(url: str, part: Path, console: Console) -> None:
-    """Append to ``part`` what it lacks; all of it where the server cannot send parts."""
+    """Append the missing bytes to ``part``, or download it anew where the server cannot send parts."""
     import requests
 
     begin = part.stat().st_size if part.exists() else 0

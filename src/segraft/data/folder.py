@@ -14,15 +14,14 @@ from segraft.errors import UserError, choose
 from segraft.files import natural
 from segraft.images.channels import spatial_axes, to_channels_first
 from segraft.images.formats import CONTAINERS, READERS
+from segraft.images.names import IMAGE_ENDING, LABEL_ENDING, image_stem, is_label_name, pair_name
 from segraft.images.reading import is_image, own_label_key, read_image, read_labels
 from segraft.images.voxel_size import read_voxel_size
 from segraft.types import Sample
 
 LABEL_FOLDERS = ("masks", "labels")
-LABEL_ENDING = re.compile(r"[_-](cp_)?(masks?|labels?)$", re.IGNORECASE)
-IMAGE_ENDING = re.compile(r"[_-](img|image|raw)$", re.IGNORECASE)
 SHARE = 0.15
-"""Part of the images that validation, and testing, get of a folder without splits of its own."""
+"""Fraction of the images for validation, and for testing, of a folder without splits of its own."""
 
 
 class Pair(NamedTuple):
@@ -35,7 +34,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """What the options of ``folder`` say about its files."""
+    """The options of ``folder`` that concern its files."""
 
     ndim: int | None
     channels: tuple[int, ...] | None
@@ -57,22 +56,23 @@ def folder(
 ) -> LazySamples:
     """Open ``images/`` with ``masks/`` or ``labels/``, or ``x.tif`` beside ``x_masks.tif``; tif, png, h5, zarr.
 
-    Pairs have the same name up to endings such as ``_masks`` or ``_img``; an h5 or zarr that holds both needs no
-    partner. Splits are the subfolders ``train/ val/ test/``, each laid out like that (without ``val/``, part of
-    ``train/``), else 70, 15 and 15 % drawn by name and ``seed``. ``ndim`` (2 or 3) is by default that of the
-    labels; ``channels`` picks from the channel axis; with ``labelled=False`` images may lack their labels.
+    Images are ``(C, *space)``, labels ``(*space)``, in their stored types. Pairs have the same name up to endings such
+    as ``_masks`` or ``_img``; an h5 or zarr that holds both needs no partner. Splits are the subfolders
+    ``train/ val/ test/``, each laid out like that (without ``val/``, part of ``train/``), else 70, 15 and 15 % drawn
+    by name and ``seed``. ``ndim`` (2 or 3) is by default that of the labels; ``channels`` are indices into the channel
+    axis; with ``labelled=False`` images may lack labels; ``image_key`` and ``label_key`` name arrays of h5 and zarr.
     Raises ``UserError`` for missing or empty folders and for images and labels that do not match.
     """
     choose("split", split, SPLITS)
     if ndim not in (None, 2, 3):
-        raise UserError(f"ndim came as {ndim}; wanted 2 for images or 3 for volumes, or nothing to go by the labels")
+        raise UserError(f"ndim: got {ndim}, expected 2 for images or 3 for volumes; omit it to use that of the labels")
     root = existing_folder(root, "images/ and masks/")
     layout = Layout(ndim, None if channels is None else tuple(channels), labelled, image_key, label_key)
     return LazySamples(_split(root, split, seed, layout), partial(_read, layout))
 
 
 def _split(root: Path, split: str, seed: int, layout: Layout) -> tuple[Pair, ...]:
-    """Pairs of one split: from its own folder where there are such, else drawn."""
+    """Return the pairs of one split: from the split's own folder where there is one, else drawn."""
     own = {name: root / name for name in SPLITS if (root / name).is_dir()}
     if not own:
         return _draw(_pairs(root, layout), split, seed, root)
@@ -80,7 +80,7 @@ def _split(root: Path, split: str, seed: int, layout: Layout) -> tuple[Pair, ...
         return _pairs(own[split], layout)
     if split == "test" or "train" not in own:
         found = f"{root} has {', '.join(f'{name}/' for name in own)} but no {split}/"
-        raise UserError(f"{found}; wanted a folder of that name; add it or use another split")
+        raise UserError(f"{found}, expected a folder of that name; add it or use another split")
     return _draw(_pairs(own["train"], layout), split, seed, root, splits=("val", "train"))
 
 
@@ -91,7 +91,7 @@ def _draw(
     root: Path,
     splits: tuple[str, ...] = ("test", "val", "train"),
 ) -> tuple[Pair, ...]:
-    """Draw a split by name and seed; an added image moves few others."""
+    """Draw a split by name and seed; an added image moves few other images to another split."""
     named = {pair.name: pair for pair in pairs}
     order = [named[name] for name in shuffled(named, seed)]
     drawn: dict[str, list[Pair]] = {"train": order}
@@ -100,7 +100,7 @@ def _draw(
         drawn[name], drawn["train"] = drawn["train"][:count], drawn["train"][count:]
     if not drawn[split]:
         raise UserError(
-            f"{root} holds {len(pairs)} images, too few for a {split} split; wanted at least {len(splits)}; "
+            f"{root}: got {len(pairs)} images, too few for a {split} split, expected at least {len(splits)}; "
             f"add images, or a folder {split}/ with its own"
         )
     return tuple(sorted(drawn[split], key=lambda pair: natural(pair.name)))
@@ -120,8 +120,8 @@ def _pairs(root: Path, layout: Layout) -> tuple[Pair, ...]:
     ):
         if files:
             raise UserError(
-                f"{len(files)} {what}: {_some(files)}; wanted {other} of the same name below {root}; "
-                "add or rename them, or take these away"
+                f"got {len(files)} {what}: {_some(files)}, expected {other} of the same name below {root}; "
+                "add or rename them, or move these to another folder"
             )
     return tuple(
         Pair(
@@ -134,43 +134,40 @@ def _pairs(root: Path, layout: Layout) -> tuple[Pair, ...]:
 
 
 def _find(root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Image files and label files of a folder by name, as yet unmatched."""
+    """Return the image files and the label files of a folder, both by name."""
     place = root / "images" if (root / "images").is_dir() else root
     files = [path for path in place.iterdir() if is_image(path)]
     folders = [root / name for name in LABEL_FOLDERS if (root / name).is_dir()]
     if len(folders) > 1:
-        raise UserError(f"{root} has both masks/ and labels/; wanted one of them; rename the other")
+        raise UserError(f"{root} has both masks/ and labels/, expected one of them; rename the other")
     if folders:
         images = _by_name(files, IMAGE_ENDING)
         labels = _by_name([path for path in folders[0].iterdir() if is_image(path)], LABEL_ENDING, known=images)
     else:
-        labels = _by_name([path for path in files if LABEL_ENDING.search(_stem(path))], LABEL_ENDING)
-        images = _by_name([path for path in files if not LABEL_ENDING.search(_stem(path))], IMAGE_ENDING)
+        labels = _by_name([path for path in files if is_label_name(image_stem(path))], LABEL_ENDING)
+        images = _by_name([path for path in files if not is_label_name(image_stem(path))], IMAGE_ENDING)
     if not images and not labels:
-        wanted = f"wanted images/ and masks/ with {', '.join(READERS)}"
-        raise UserError(f"no image in {place}; {wanted}; check the path")
+        expected = f"images/ and masks/ with {', '.join(READERS)}"
+        raise UserError(f"no image in {place}, expected {expected}; check the path")
     return images, labels
 
 
 def _by_name(files: Iterable[Path], ending: re.Pattern[str], known: Iterable[str] = ()) -> dict[str, Path]:
-    """File by its name without suffix and endings, except where the name with them is a known one."""
+    """Return the files by their name without suffix and endings; a stem among the ``known`` names keeps its endings."""
     named: dict[str, Path] = {}
     for path in sorted(files, key=natural):
-        stem = _stem(path)
-        name = stem if stem in known else IMAGE_ENDING.sub("", ending.sub("", stem))
+        stem = image_stem(path)
+        name = stem if stem in known else pair_name(stem, ending)
         if name in named:
-            raise UserError(f"{named[name]} and {path.name} have the same name {name!r}; wanted one; rename the other")
+            raise UserError(
+                f"{named[name]} and {path.name}: got the same name {name!r} twice, expected it once; rename one"
+            )
         named[name] = path
     return named
 
 
-def _stem(path: Path) -> str:
-    """Name of a file without ``.tif``, ``.ome.tif`` and their like."""
-    return path.stem.removesuffix(".ome")
-
-
 def _some(files: Sequence[Path]) -> str:
-    """The first three files, and how many more."""
+    """Return the first three files, and how many more, as text."""
     more = f" and {len(files) - 3} more" if len(files) > 3 else ""
     return ", ".join(str(path) for path in files[:3]) + more
 
@@ -191,7 +188,7 @@ def _read(layout: Layout, pair: Pair) -> Sample:
     image = to_channels_first(array, ndim, layout.channels, str(pair.image), space)
     if labels is not None and labels.shape != image.shape[1:]:
         raise UserError(
-            f"{pair.image} came with shape {image.shape[1:]}, {pair.labels} with {labels.shape}; wanted the same; "
+            f"{pair.image} and {pair.labels}: got shapes {image.shape[1:]} and {labels.shape}, expected the same; "
             "check that both belong together"
         )
     size = read_voxel_size(pair.image)

@@ -20,17 +20,17 @@ from segraft.errors import UserError
 from segraft.types import Sample
 
 COUNTS = {"train": 4, "val": 1, "test": 1}
-"""Volumes per split unless told otherwise."""
+"""Volumes per split by default."""
 
 VOXEL_SIZE = (40.0, 8.0, 8.0)
-"""Sections are five times as thick as a pixel is wide."""
+"""``(z, y, x)`` in nm: sections are five times as thick as a pixel is wide."""
 ANISOTROPY = VOXEL_SIZE[0] / VOXEL_SIZE[1]
 STEP = 2.0
-"""Length of a tube's piece, in pixels."""
+"""Length of one step along a tube, in pixels."""
 SITES = 12
-"""Places that are looked at for the start of one tube."""
+"""Random places that are compared for the start of one tube."""
 PATIENCE = 30
-"""Tubes refused in a row after which no more room is sought."""
+"""Number of tubes without room in a row after which the volume counts as full."""
 
 
 def neurites(
@@ -43,7 +43,7 @@ def neurites(
     calibre: float = 24.0,
     seed: int = 0,
 ) -> LazySamples:
-    """Generated neurites: volumes ``(1, z, y, x)`` uint8 and labels ``(z, y, x)`` int32, made when they are asked for.
+    """Return neurites, generated when they are indexed: volumes ``(1, z, y, x)`` uint8, labels ``(z, y, x)`` int32.
 
     Volume i depends on ``(seed, split, i)`` and the settings only; no two splits share a volume. Voxels are
     40 × 8 × 8 nm. As in real ground truth, labels are dense: a membrane belongs to the processes on its two sides.
@@ -52,9 +52,9 @@ def neurites(
     ----------
     root : ignored, nothing is read
     split : "train", "val" or "test"
-    count : volumes; None takes the split's usual number
+    count : number of volumes; None takes the split's usual number
     size : ``(z, y, x)`` in voxels
-    density : part of the volume to fill with processes, 0 < density <= 1; the rest is extracellular space, label 0
+    density : fraction of the volume to fill with processes, 0 < density <= 1; the rest is extracellular space, label 0
     calibre : typical diameter of a process in pixels, 6 or more; small ones make many
 
     Raises
@@ -63,20 +63,20 @@ def neurites(
     """
     count = checked_count(split, count, COUNTS)
     if len(size) != 3 or min(size) < 1:
-        raise UserError(f"size {tuple(size)}; wanted three positive sizes; give (z, y, x) in voxels")
+        raise UserError(f"size: got {tuple(size)}, expected three positive sizes; give (z, y, x) in voxels")
     if density != 1:
         checked_density(density)
     if not 6 <= calibre < np.inf:
-        raise UserError(f"calibre {calibre}; wanted 6 or more; give the diameter of a process in pixels")
+        raise UserError(f"calibre: got {calibre}, expected 6 or more; give the diameter of a process in pixels")
     if seed < 0:
-        raise UserError(f"seed {seed}; wanted an integer of 0 or more; give another")
+        raise UserError(f"seed: got {seed}, expected an integer of 0 or more; give another")
     shape = (size[0], size[1], size[2])
     read = partial(generate, split=split, size=shape, density=density, calibre=calibre, seed=seed)
     return LazySamples(tuple(range(count)), read)
 
 
 def generate(index: int, split: str, size: tuple[int, int, int], density: float, calibre: float, seed: int) -> Sample:
-    """Make volume ``index`` of a split; see `neurites`."""
+    """Make volume ``index`` of a split; see ``neurites``."""
     rng = random_stream(split, index, seed)
     tubes = Tubes(size, calibre, rng)
     tubes.fill()
@@ -98,9 +98,9 @@ class Tubes:
         self._points = np.zeros((0, 3))
 
     def fill(self) -> None:
-        """Add tubes until they are as many as processes of this calibre have room."""
-        wanted, length, refused, number = self._extent.prod() / self._calibre**2, 0.0, 0, 0
-        while length < wanted and refused < PATIENCE:
+        """Add tubes until there is one for every process of this calibre that the volume has room for."""
+        enough, length, refused, number = self._extent.prod() / self._calibre**2, 0.0, 0, 0
+        while length < enough and refused < PATIENCE:
             path = self._grow_tube(number + 1)
             refused = 0 if len(path) else refused + 1
             number += bool(len(path))
@@ -117,7 +117,7 @@ class Tubes:
         return np.concatenate(paths)
 
     def _site(self) -> np.ndarray:
-        """Of some random places the one farthest from all tubes."""
+        """Return the one of some random places that is farthest from all tubes."""
         places = self._rng.uniform(0, 1, (SITES, 3)) * self._extent
         if not len(self._points):
             return places[0]
@@ -125,7 +125,7 @@ class Tubes:
         return np.asarray(places[apart.argmax()])
 
     def _walk(self, number: int, point: np.ndarray, direction: np.ndarray, ball: np.ndarray) -> np.ndarray:
-        """Go from a point in small steps that turn at random, marking the way; the points gone through."""
+        """Walk from a point in small steps that turn at random, mark the voxels, and return the points ``(n, 3)``."""
         path = []
         direction = direction / np.linalg.norm(direction)
         turns = self._rng.normal(0, 0.12, (int(2 * self._extent.max() / STEP), 3))
@@ -139,7 +139,7 @@ class Tubes:
         return np.array(path).reshape(-1, 3)
 
     def _mark(self, number: int, point: np.ndarray, ball: np.ndarray) -> bool:
-        """Write a ball around a point, unless another tube is in it."""
+        """Mark a ball around a point; return False, and mark nothing, if another tube is in it."""
         places = ball + (point / (ANISOTROPY, 1, 1)).astype(int)
         z, y, x = places[((places >= 0) & (places < self.labels.shape)).all(axis=1)].T
         there = self.labels[z, y, x]
@@ -150,7 +150,7 @@ class Tubes:
 
 
 def _ball(radius: float) -> np.ndarray:
-    """Voxels ``(n, 3)`` whose centres lie within ``radius`` pixels of a voxel's."""
+    """Return the offsets ``(n, 3)`` of voxels whose centres lie within ``radius`` pixels of a voxel's centre."""
     reach = int(radius)
     places = np.mgrid[-reach : reach + 1, -reach : reach + 1, -reach : reach + 1].reshape(3, -1).T
     return places[((places * (ANISOTROPY, 1, 1)) ** 2).sum(axis=1) <= radius**2]
@@ -167,7 +167,7 @@ def grow(cores: np.ndarray, density: float) -> np.ndarray:
 
 
 def warp(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Bend labels ``(z, y, x)`` within the sections, smoothly but for a small shift of each section."""
+    """Deform labels ``(z, y, x)`` smoothly within the sections, and shift each section a little."""
     depth, height, width = labels.shape
     bend = [3 * _grain(labels.shape, (1.5, 6.0, 6.0), rng) for _ in range(2)]
     shift = rng.normal(0, 0.5, (2, depth, 1, 1))
@@ -180,7 +180,7 @@ def warp(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def section(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Photograph labels ``(z, y, x)`` section by section; uint8, same shape."""
+    """Make the image of labels ``(z, y, x)``, section by section; uint8, same shape."""
     tone = rng.normal(0.66, 0.05, int(labels.max()) + 1).astype(np.float32)
     tone[0] = 0.8  # extracellular space is clear
     membrane = _membranes(labels)
@@ -196,7 +196,7 @@ def section(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _membranes(labels: np.ndarray) -> np.ndarray:
-    """How much of a membrane is in each voxel: about 1 between processes, less where a section grazes one."""
+    """Return the amount of membrane in each voxel: about 1 between processes, less where it is cut obliquely."""
     edge = np.zeros(labels.shape, np.float32)
     for axis, weight in ((0, 0.3), (1, 1.0), (2, 1.0)):
         lower = [slice(None)] * 3
@@ -209,6 +209,6 @@ def _membranes(labels: np.ndarray) -> np.ndarray:
 
 
 def _grain(shape: tuple[int, ...], widths: tuple[float, ...], rng: np.random.Generator) -> np.ndarray:
-    """Smoothed noise of mean 0 and deviation 1."""
+    """Return smoothed noise of mean 0 and standard deviation 1."""
     noise = gaussian_filter(rng.standard_normal(shape, np.float32), widths)
     return (noise - noise.mean()) / max(float(noise.std()), 1e-6)

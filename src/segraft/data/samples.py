@@ -1,4 +1,4 @@
-"""A list of samples that are read when they are asked for."""
+"""Samples that are read when they are indexed, and splits that are drawn by name."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from segraft.files import natural
 from segraft.types import Sample
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
-"""The splits, and what BBBC039's lists and many users' folders call them."""
+"""The splits, and their names in the lists of BBBC039."""
 VALIDATION = 0.1
-"""Part of the training images that is kept for validation where a data set has no split of its own."""
+"""Fraction of the training images for validation where a data set has no split of its own."""
 
 
 @dataclass(frozen=True)
 class LazySamples(Sequence):
-    """``read(item)`` for each item, at ``[index]``; picklable when ``read`` is (a function of a module).
+    """A sequence whose sample at ``[index]`` is ``read(items[index])``, read anew each time.
 
-    A bare ``Sequence`` on purpose: a run-time check of ``Sequence[Sample]`` would read an item.
+    Picklable when ``read`` is (a function of a module).
+
+    The base is a bare ``Sequence`` on purpose: a run-time check of ``Sequence[Sample]`` would read an item.
     """
 
     items: tuple[Any, ...]
@@ -37,30 +39,31 @@ class LazySamples(Sequence):
     @overload
     def __getitem__(self, index: slice) -> LazySamples: ...
     def __getitem__(self, index: int | slice) -> Sample | LazySamples:
-        """Read one sample, or take part of the list without reading."""
+        """Read one sample, or return part of the samples without reading."""
         if isinstance(index, slice):
             return LazySamples(self.items[index], self.read)
         return self.read(self.items[index])
 
 
-def existing_folder(root: str | Path | None, wanted: str) -> Path:
-    """Return the folder of a data set that lies in files, or raise ``UserError`` saying what was ``wanted`` in it."""
+def existing_folder(root: str | Path | None, expected: str) -> Path:
+    """Return the folder of a data set. Raises ``UserError``, with the files ``expected`` in it, where there is none."""
     if root is None:
-        raise UserError(f"no root came; wanted the folder with {wanted}; give it (root)")
+        raise UserError(f"root: got none, expected the folder with {expected}; give it (root)")
     if not Path(root).is_dir():
-        raise UserError(f"{root} is no folder; wanted one with {wanted}; check the path")
+        raise UserError(f"{root} is no folder, expected one with {expected}; check the path")
     return Path(root)
 
 
 def shuffled(names: Iterable[str], seed: int) -> list[str]:
-    """Names in the order of a hash of seed and name, so that a name added or lost moves few others."""
+    """Return names in the order of a hash of seed and name: adding or removing one does not reorder the others."""
     return sorted(names, key=lambda name: sha256(f"{seed}:{name}".encode()).digest())
 
 
 def drawn_split(names: Iterable[str], split: str, seed: int, test: float) -> tuple[str, ...]:
     """Draw a split from the names of a data set that has none of its own, in natural order.
 
-    The first part ``test`` of the shuffled names is for testing, then a tenth of the others for validation.
+    Of the shuffled names the first fraction ``test`` is for testing, then a tenth of the others for validation.
+    Raises ``UserError`` for an unknown split and for one without a name.
     """
     choose("split", split, SPLITS)
     order = shuffled(names, seed)
@@ -68,5 +71,7 @@ def drawn_split(names: Iterable[str], split: str, seed: int, test: float) -> tup
     trains = tests + max(1, round(VALIDATION * (len(order) - tests)))
     drawn = {"test": order[:tests], "val": order[tests:trains], "train": order[trains:]}[split]
     if not drawn:
-        raise UserError(f"{len(order)} images came, too few for a {split} split; wanted more; unpack the archive again")
+        raise UserError(
+            f"got {len(order)} images, too few for a {split} split, expected more; unpack the archive again"
+        )
     return tuple(sorted(drawn, key=natural))

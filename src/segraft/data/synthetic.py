@@ -21,21 +21,21 @@ from segraft.errors import UserError, choose
 from segraft.types import Sample
 
 COUNTS = {"train": 64, "val": 16, "test": 16}
-"""Images per split unless told otherwise; the order also tells the splits' random streams apart."""
+"""Images per split by default; the order also numbers the splits' random streams."""
 
 HALF = 27
 """Half the side, in pixels, of the window into which every cell fits."""
 DIRECTIONS = 256
 RADII = (8.5, 15.0)
 PRESSED = 0.1
-"""Part of a cell that gives way to its neighbours where overlap is not allowed."""
+"""Largest fraction of a cell that is cut off by its neighbours where overlap is not allowed."""
 VISIBLE = 0.25
-"""Part of a cell that is never covered, however much occlusion is allowed."""
+"""Fraction of a cell that is never covered, whatever the occlusion."""
 CLUMPED = 0.8
 SITES = 16
-"""Places that are looked at for one cell."""
+"""Random places that are tried for one cell."""
 PATIENCE = 100
-"""Cells refused in a row after which no more room is sought."""
+"""Number of cells without room in a row after which the image counts as full."""
 
 
 def synthetic(
@@ -48,7 +48,7 @@ def synthetic(
     occlusion: float = 0.3,
     seed: int = 0,
 ) -> LazySamples:
-    """Generated cells: images ``(1, y, x)`` uint16 and labels ``(y, x)`` int32, made when they are asked for.
+    """Return cells, generated when they are indexed: images ``(1, y, x)`` uint16 and labels ``(y, x)`` int32.
 
     Image i depends on ``(seed, split, i)`` and the settings only; no two splits share an image.
 
@@ -56,10 +56,10 @@ def synthetic(
     ----------
     root : ignored, nothing is read
     split : "train", "val" or "test"
-    count : images; None takes the split's usual number
+    count : number of images; None takes the split's usual number
     size : ``(y, x)`` in pixels
-    density : part of the area to cover with cells, 0 < density < 1; crowds without occlusion reach about 0.8
-    occlusion : part of a cell, 0 to 1, that may lie above its neighbours or be hidden below them
+    density : fraction of the area to cover with cells, 0 < density < 1; crowds without occlusion reach about 0.8
+    occlusion : fraction of a cell, 0 to 1, that may lie above its neighbours or be hidden below them
 
     Raises
     ------
@@ -67,39 +67,39 @@ def synthetic(
     """
     count = checked_count(split, count, COUNTS)
     if len(size) != 2 or min(size) < 1:
-        raise UserError(f"size {tuple(size)}; wanted two positive sizes; give (y, x) in pixels")
+        raise UserError(f"size: got {tuple(size)}, expected two positive sizes; give (y, x) in pixels")
     checked_density(density)
     if not 0 <= occlusion <= 1:
-        raise UserError(f"occlusion {occlusion}; wanted 0 to 1; give the part of a cell that may be hidden")
+        raise UserError(f"occlusion: got {occlusion}, expected 0 to 1; give the fraction of a cell that may be hidden")
     if seed < 0:
-        raise UserError(f"seed {seed}; wanted an integer of 0 or more; give another")
+        raise UserError(f"seed: got {seed}, expected an integer of 0 or more; give another")
     read = partial(generate, split=split, size=(size[0], size[1]), density=density, occlusion=occlusion, seed=seed)
     return LazySamples(tuple(range(count)), read)
 
 
 def checked_count(split: str, count: int | None, usual: dict[str, int]) -> int:
-    """Number of images of a split: the one asked for, or the usual one. Raises ``UserError`` for less than one."""
+    """Return the number of images of a split, ``count`` or the usual one. Raises ``UserError`` for less than one."""
     default = choose("split", split, usual)
     count = default if count is None else count
     if count < 1:
-        raise UserError(f"count {count}; wanted at least one image; give a larger count")
+        raise UserError(f"count: got {count}, expected at least one image; give a larger count")
     return count
 
 
 def checked_density(density: float) -> None:
-    """Raise ``UserError`` unless this is a part of an area or volume."""
+    """Raise ``UserError`` unless a density lies between 0 and 1, both excluded."""
     if not 0 < density < 1:
-        raise UserError(f"density {density}; wanted more than 0 and less than 1; give the part to cover")
+        raise UserError(f"density: got {density}, expected more than 0 and less than 1; give the fraction to cover")
 
 
 def random_stream(split: str, index: int, seed: int) -> np.random.Generator:
-    """Generator that depends on these three only."""
+    """Return a generator that depends on these three only."""
     stream = (list(COUNTS).index(split), index)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=stream))
 
 
 def generate(index: int, split: str, size: tuple[int, int], density: float, occlusion: float, seed: int) -> Sample:
-    """Make image ``index`` of a split; see `synthetic`."""
+    """Make image ``index`` of a split; see ``synthetic``."""
     rng = random_stream(split, index, seed)
     colony = Colony(size, rng)
     colony.fill(density, occlusion)
@@ -125,7 +125,7 @@ class Colony:
     """Cells on a canvas that is wider than the image, so that the image's border cuts through cells.
 
     ``labels`` and ``light`` are the canvas; ``inner`` is the image's place in it; ``areas`` has each cell's
-    area before others came to lie on it.
+    area before others covered part of it.
     """
 
     def __init__(self, size: tuple[int, int], rng: np.random.Generator) -> None:
@@ -143,7 +143,7 @@ class Colony:
         self._texture = _texture(canvas, rng)
 
     def visible(self) -> np.ndarray:
-        """The image's labels, numbered from 1 in the order in which the cells came; int32."""
+        """Return the image's labels ``(y, x)``, numbered from 1 in the order in which the cells were added; int32."""
         seen = np.bincount(self.labels[self.inner].ravel(), minlength=1) > 0
         seen[0] = False
         return (np.cumsum(seen) * seen).astype(np.int32)[self.labels[self.inner]]
@@ -151,8 +151,8 @@ class Colony:
     def fill(self, density: float, occlusion: float) -> None:
         """Add cells until they cover ``density`` of the image or no more room is found."""
         refused = 0
-        wanted = density * self.labels[self.inner].size
-        while refused < PATIENCE and np.count_nonzero(self.labels[self.inner]) < wanted:
+        enough = density * self.labels[self.inner].size
+        while refused < PATIENCE and np.count_nonzero(self.labels[self.inner]) < enough:
             # Smaller cells after every refusal: they fit into what is left.
             radius = float(np.clip(self._radius * self._rng.lognormal(0, 0.2), 6, 18)) * max(0.98**refused, 0.5)
             centre = self._site(radius, occlusion)
@@ -165,7 +165,7 @@ class Colony:
                 self._draw(cell, mask)
 
     def _site(self, radius: float, occlusion: float) -> tuple[int, int] | None:
-        """A centre beside another cell, as close as ``occlusion`` allows, or anywhere; None if all are taken."""
+        """Return a centre beside another cell, as close as ``occlusion`` allows, or anywhere; None if none is free."""
         rng = self._rng
         if self._cells and rng.random() < CLUMPED:
             other = self._cells[rng.integers(len(self._cells))]
@@ -182,7 +182,7 @@ class Colony:
         return (int(y[free[0]]), int(x[free[0]])) if len(free) else None
 
     def _settle(self, cell: Cell, occlusion: float) -> np.ndarray | None:
-        """What stays of a proposed cell: all, on top of others, or the part they leave free; None: no room."""
+        """Return the visible mask of a proposed cell: whole, above others, or its free part; None without room."""
         below = self.labels[cell.window]
         ids, hidden = np.unique(below[cell.mask], return_counts=True)
         hidden, ids = hidden[ids > 0], ids[ids > 0]
@@ -194,7 +194,7 @@ class Colony:
         return cell.mask & (below == 0) if overlap <= PRESSED else None
 
     def _may_hide(self, number: int, more: int, occlusion: float) -> bool:
-        """Whether enough of a cell is left to see when ``more`` of its pixels are covered."""
+        """Return whether enough of a cell stays visible when ``more`` of its pixels are covered."""
         left = np.count_nonzero(self.labels[self._cells[number - 1].window] == number) - more
         return bool(left >= max(1 - occlusion, VISIBLE) * self.areas[number - 1])
 
@@ -217,14 +217,14 @@ class Colony:
 
 @cache
 def _polar() -> tuple[np.ndarray, np.ndarray]:
-    """Distance in pixels and direction in 0 .. DIRECTIONS - 1 of a window's pixels from its centre."""
+    """Return distance, in pixels, and direction, 0 .. DIRECTIONS - 1, of a window's pixels from its centre."""
     y, x = np.mgrid[-HALF : HALF + 1, -HALF : HALF + 1]
     direction = np.rint(np.arctan2(y, x) * DIRECTIONS / (2 * math.pi)).astype(np.intp)
     return np.hypot(y, x).astype(np.float32), direction % DIRECTIONS
 
 
 def _shape(radius: float, rng: np.random.Generator) -> np.ndarray:
-    """Mask of an ellipse with the area of a circle of ``radius``, deformed by its second to fifth harmonic."""
+    """Return the mask of an ellipse with the area of a circle of ``radius``, deformed by harmonics two to five."""
     distance, direction = _polar()
     angle = np.arange(DIRECTIONS) * (2 * math.pi / DIRECTIONS) - rng.uniform(0, 2 * math.pi)
     stretch = math.sqrt(rng.uniform(1, 1.9))
@@ -236,7 +236,7 @@ def _shape(radius: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def _texture(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Cloudy grain of two sizes, mean 0, deviation about 1."""
+    """Return cloudy noise of two scales, with mean 0 and standard deviation about 1."""
     noise = rng.standard_normal(shape, dtype=np.float32)
     # White noise smoothed by a Gaussian of width s keeps a deviation of 1 / (2 s sqrt(pi)).
     fine, coarse = (gaussian_filter(noise, s) * (2 * s * math.sqrt(math.pi)) for s in (1.2, 4.0))
@@ -244,7 +244,7 @@ def _texture(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def expose(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Photograph ``light (y, x)``: blur, haze, illumination, photon and read-out noise; uint16, same shape."""
+    """Make the image of ``light (y, x)``: blur, haze, illumination, photon and read-out noise; uint16, same shape."""
     sharp = gaussian_filter(light, rng.uniform(0.7, 1.3))
     haze = gaussian_filter(light, rng.uniform(8, 16), mode="nearest", truncate=2)
     scene = sharp + rng.uniform(0.1, 0.35) * haze + rng.uniform(0.02, 0.1)
@@ -254,7 +254,7 @@ def expose(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _illumination(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """A lamp that is brightest somewhere and falls to between 0.8 and 0.4 of that at the far side."""
+    """Return uneven illumination ``shape``: brightest at a random place, 0.4 to 0.8 of that at the far side."""
     y, x = np.meshgrid(*(np.linspace(0, 1, extent) for extent in shape), indexing="ij")
     distance = (y - rng.uniform(0, 1)) ** 2 + (x - rng.uniform(0, 1)) ** 2
     return np.exp(-rng.uniform(0.2, 0.9) * distance / distance.max())

@@ -13,21 +13,12 @@ from segraft.graphs.embedding import unit
 from segraft.tensors import Affinities, Embedding, Labels, Valid
 from segraft.types import Offsets
 
-OFFSETS_2D: Offsets = tuple(offset for k in (1, 3, 5, 9, 27) for offset in ((-k, 0), (0, -k)))
-OFFSETS_3D: Offsets = ((-1, 0, 0), (0, -1, 0), (0, 0, -1))
-OFFSETS_3D_LONG: Offsets = (
-    *OFFSETS_3D,
-    *((-2, 0, 0), (0, -3, 0), (0, 0, -3), (-3, 0, 0), (0, -9, 0), (0, 0, -9)),
-    *((-4, 0, 0), (0, -27, 0), (0, 0, -27)),
-)
-OFFSETS = {"2d": OFFSETS_2D, "3d": OFFSETS_3D, "3d-long": OFFSETS_3D_LONG}
-"""Sets of offsets by name: five distances per axis in images; the nearest, or four distances per axis, in volumes."""
 BACKGROUNDS = {"object": 1, "separate": 0}
 """Label affinity of two background ends: one large object (2-D), or never together (membranes in EM)."""
 
 
 def ends(offset: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Slices of all pixels p and of their partners p + offset, both inside the image."""
+    """Slices per axis of all pixels p and of their partners p + offset, both inside the image."""
     here = tuple(slice(max(0, -k), min(0, -k) or None) for k in offset)
     there = tuple(slice(max(0, k), min(0, k) or None) for k in offset)
     return here, there
@@ -73,20 +64,25 @@ class _UnitAffinities(torch.autograd.Function):
 
 
 def unit_affinities(vectors: Tensor, offsets: Offsets) -> Affinities:
-    """Affinities ``(B, N, *space)`` of vectors that already have length 1; 0 where a partner lies outside."""
+    """Affinities ``(B, N, *space)`` of unit vectors ``(B, D, *space)``; 0 where a partner lies outside the image."""
     return _UnitAffinities.apply(vectors, offsets)
 
 
 def embedding_affinities(embedding: Embedding, offsets: Offsets) -> Affinities:
-    """Affinity ``a[n, p] = cos(e[p], e[p + offset n])`` (B, N, *space), in [-1, 1]; 0 where a partner lies outside."""
+    """Affinity ``a[n, p] = cos(e[p], e[p + offset n])`` of an embedding ``(B, D, *space)``, as in Eqs. 5 and 6.
+
+    Returns ``(B, N, *space)``, in [-1, 1], 0 where a partner lies outside the image; float32 at least. Offsets are in
+    pixels.
+    """
     return unit_affinities(unit(embedding), offsets)
 
 
 def label_affinities(labels: Labels, offsets: Offsets, background: str = "object") -> tuple[Affinities, Valid]:
-    """Target affinities and where they are defined, both ``(B, N, *space)``.
+    """Target affinities ``â`` of Eq. 6 and where they are defined, both ``(B, N, *space)``, from ``(B, *space)``.
 
     1 where both ends carry the same label, else 0; valid where both ends lie inside the image and are known
-    (label −1 is unknown). ``background`` says what two background ends are: one ``"object"`` or ``"separate"``.
+    (label −1 is unknown). ``background`` says what two background ends are: one ``"object"`` or ``"separate"``; raises
+    ``UserError`` for another word. Offsets are in pixels.
     """
     alike = bool(choose("background", background, BACKGROUNDS))
     shape = (labels.shape[0], len(offsets), *labels.shape[1:])

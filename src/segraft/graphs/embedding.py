@@ -1,4 +1,4 @@
-"""Unit vectors and Gram matrices, always in float32 or wider."""
+"""Unit vectors and Gram matrices, always in float32 or wider (the identity behind Liu et al., Eqs. 4 and 7)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 EPSILON = 1e-6
+"""Smallest length that a vector is divided by."""
 
 
-def exact(tensor: Tensor) -> Tensor:
-    """Return ``tensor`` in at least float32: half precision is widened, float64 stays."""
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Return a tensor of any shape in at least float32: half precision is widened, float64 stays."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
@@ -44,9 +45,12 @@ def _dot(left: Tensor, right: Tensor, dim: int) -> Tensor:
 
 
 def unit(vectors: Tensor, dim: int = 1) -> Tensor:
-    """Scale vectors along ``dim`` to length 1: ``e / max(‖e‖, 1e-6)``, so that a zero vector has a finite gradient."""
+    """Scale vectors along ``dim`` to length 1: ``ê = e / max(‖e‖, 1e-6)``, of the same shape, in float32 at least.
+
+    A zero vector stays zero and has a finite gradient, where a bare division would give 1e12.
+    """
     with torch.autocast(vectors.device.type, enabled=False):
-        return _Unit.apply(exact(vectors).contiguous(), dim)
+        return _Unit.apply(at_least_float32(vectors).contiguous(), dim)
 
 
 class _Gram(torch.autograd.Function):
@@ -66,6 +70,6 @@ class _Gram(torch.autograd.Function):
 
 
 def gram(vectors: Tensor) -> Tensor:
-    """Gram matrix ``V Vᵀ`` of columns: ``(..., D, P) -> (..., D, D)``, divided by nothing."""
+    """Gram matrix ``V Vᵀ`` of columns: ``(..., D, P) -> (..., D, D)``, divided by nothing, in float32 at least."""
     with torch.autocast(vectors.device.type, enabled=False):
-        return _Gram.apply(exact(vectors))
+        return _Gram.apply(at_least_float32(vectors))

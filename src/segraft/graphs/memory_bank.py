@@ -1,4 +1,4 @@
-"""The memory bank: what the teacher saw in the last K images, as two Gram matrices each (Liu et al., section III-C)."""
+"""The memory bank (Liu et al., section III-A.2): the teacher's last K images, as two Gram matrices each."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from segraft.errors import UserError
-from segraft.graphs.embedding import gram, unit
-from segraft.graphs.instances import batch_nodes
+from segraft.graphs.embedding import gram
+from segraft.graphs.graph import Graph
 from segraft.tensors import Embedding, Labels
 
 PIXELS, INSTANCES = 0, 1
+"""Which of an image's two Gram matrices is which."""
 
 
 def mean_gram(vectors: Tensor, count: Tensor | int) -> Tensor:
@@ -19,10 +20,11 @@ def mean_gram(vectors: Tensor, count: Tensor | int) -> Tensor:
     return gram(vectors) / torch.as_tensor(count, device=vectors.device).clamp_min(1).view(-1, 1, 1)
 
 
-def image_grams(pixels: Tensor, nodes: Tensor, present: Tensor) -> Tensor:
-    """What the bank keeps: ``(B, 2, D, D)`` of unit embeddings ``(B, D, *space)`` and unit nodes ``(B, M, D)``."""
-    pixels = pixels.flatten(2)
-    return torch.stack([mean_gram(pixels, pixels.shape[-1]), mean_gram(nodes.mT, present.sum(1))], dim=1)
+def image_grams(graph: Graph) -> Tensor:
+    """What the bank keeps of each image: Gram matrices of unit embeddings and of unit nodes, ``(B, 2, D, D)``."""
+    pixels = graph.units.flatten(2)
+    instances = mean_gram(graph.unit_nodes.mT, graph.present.sum(1))
+    return torch.stack([mean_gram(pixels, pixels.shape[-1]), instances], dim=1)
 
 
 def _gathered(grams: Tensor) -> Tensor:
@@ -40,12 +42,20 @@ class MemoryBank(nn.Module):
     M are the unit embeddings of all Q pixels, V the J unit nodes. That is all that Eqs. 4 and 7 need of an image,
     exactly (see ``docs/method.md``): 2 KB in place of a feature map. An image without instances has a zero second
     Gram. All state is in buffers: ``grams (K, 2, D, D)``, ``filled`` and ``cursor`` (images pushed so far).
+
+    Parameters
+    ----------
+    size : K, images to hold, at least 1, else ``UserError``
+    dim : D, numbers per pixel of the embeddings, at least 1, else ``UserError``
+    seed : of the draws
     """
 
-    def __init__(self, size: int = 32, dim: int = 16, seed: int = 0) -> None:
+    def __init__(self, size: int, dim: int, seed: int = 0) -> None:
         super().__init__()
         if min(size, dim) < 1:
-            raise UserError(f"memory bank of size {size} and dim {dim}; wanted at least 1 of both")
+            raise UserError(
+                f"memory bank: got size {size} and dim {dim}, expected at least 1 each; give larger numbers"
+            )
         self.seed = seed
         self.register_buffer("grams", torch.zeros(size, 2, dim, dim))
         self.register_buffer("filled", torch.zeros((), dtype=torch.long))
@@ -66,8 +76,7 @@ class MemoryBank(nn.Module):
     @torch.no_grad()
     def push(self, embedding: Embedding, labels: Labels) -> None:
         """Remember a batch of teacher embeddings ``(B, D, *space)`` with labels ``(B, *space)``; the oldest go."""
-        nodes, present = batch_nodes(embedding, labels)
-        self.push_grams(image_grams(unit(embedding), unit(nodes, dim=-1), present))
+        self.push_grams(image_grams(Graph.of(embedding, labels, offsets=())))
 
     @torch.no_grad()
     def push_grams(self, grams: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The channel axis of an image: found, brought to the front, picked from."""
+"""The channel axis of an image: find it, bring it to the front, choose channels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ def to_channels_first(
 ) -> np.ndarray:
     """Bring an image with ``ndim`` axes of space to ``(C, *space)``; ``name`` names it in messages.
 
-    Without an axis to spare there is one channel. Else the channel axis is the one, last or first, without which
-    the shape is ``space`` (that of the labels, where there are some). Without ``space`` it is the last one if it has
-    at most four entries, else the first if it has; ``channels`` picks indices from it, and then the axis may be
-    longer: the shorter of last and first. A fourth entry in last place is taken for alpha and dropped unless picked.
-    Further axes of one entry are removed from the front. Raises ``UserError`` when no such axis is found.
+    An image without a further axis has one channel. Else the channel axis is the last or the first one:
+
+    - with ``space``, the shape of the labels, the one without which the shape is ``space``;
+    - without it, the last one if it has at most four entries, else the first one if it has at most four;
+    - with ``channels``, indices to choose, it may have more entries: the shorter of the two.
+
+    Four channels in the last axis are RGBA: alpha is dropped, unless ``channels`` are given. Other axes of one entry
+    are removed. Raises ``UserError`` when there is no such axis, and for ``channels`` that the image does not have.
     """
     shape = array.shape
     while array.ndim > ndim + 1 and 1 in array.shape:
@@ -35,14 +38,14 @@ def to_channels_first(
     elif array.ndim == ndim + 1:
         array = _channel_axis_first(array, channels, name, space)
     else:
-        wanted = f"wanted {ndim} axes of space and at most one of channels"
-        raise UserError(f"{name} came with shape {shape}; {wanted}; cut out or save what belongs together")
+        expected = f"{ndim} axes of space and at most one of channels"
+        raise UserError(f"{name}: got shape {shape}, expected {expected}; save each image or volume on its own")
     if channels is None:
         return array
     if not channels or not all(0 <= channel < len(array) for channel in channels):
         raise UserError(
-            f"channels {tuple(channels)} were asked of {name}, which has {len(array)}; "
-            f"wanted indices from 0 to {len(array) - 1}; choose other channels"
+            f"{name}: got channels {tuple(channels)}, expected indices from 0 to {len(array) - 1} "
+            f"(there are {len(array)} channels); choose other channels"
         )
     return array[list(channels)]
 
@@ -50,7 +53,7 @@ def to_channels_first(
 def _channel_axis_first(
     array: np.ndarray, channels: Sequence[int] | None, name: str, space: tuple[int, ...] | None
 ) -> np.ndarray:
-    """Find the channel axis among the last and the first; see ``to_channels_first``."""
+    """Move the channel axis, the last or the first one, to the front; see ``to_channels_first``."""
     first, last = array.shape[0], array.shape[-1]
     fits_first, fits_last = array.shape[1:] == space, array.shape[:-1] == space
     if fits_first and not fits_last:
@@ -61,12 +64,15 @@ def _channel_axis_first(
     if first <= FEW or channels is not None:
         return array
     raise UserError(
-        f"{name} came with shape {array.shape}; wanted {array.ndim - 1} axes of space and at most {FEW} channels; "
-        "pick channels by index (channels), or treat it as a volume (ndim 3)"
+        f"{name}: got shape {array.shape}, expected {array.ndim - 1} axes of space and at most {FEW} channels; "
+        "choose channels by index (channels), or treat it as a volume (ndim 3)"
     )
 
 
 def spatial_axes(array: np.ndarray) -> int:
-    """Axes of space, 2 or 3, that an image without labels seems to have: a short axis counts as channels."""
+    """Return how many axes of space, 2 or 3, an image without labels probably has.
+
+    The first or last axis counts as channels if it has at most four entries; axes of one entry do not count.
+    """
     shape = [size for size in array.shape if size > 1]
     return 3 if len(shape) > 3 or (len(shape) == 3 and min(shape[0], shape[-1]) > FEW) else 2

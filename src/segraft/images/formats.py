@@ -1,4 +1,8 @@
-"""One reader and one writer per file format: arrays as stored, errors as the libraries raise them."""
+"""One reader and one writer per file format: arrays as stored, errors as the libraries raise them.
+
+Readers are ``(path, key, labels) -> array``, writers ``(temporary, array, path, key)``: they write to ``temporary``,
+which then replaces ``path``. ``key`` names an array inside h5 and zarr; other formats ignore it.
+"""
 
 from __future__ import annotations
 
@@ -23,24 +27,27 @@ PNG_LIMIT = 65535
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def choose_key(path: Path, keys: Sequence[str], wanted: str | None, labels: bool) -> str:
-    """Return the array to read from a container: the wanted one, one with a usual name, or the only one."""
+def choose_key(path: Path, keys: Sequence[str], named: str | None, labels: bool) -> str:
+    """Return the key of the array to read from a container: the named one, one with a usual name, or the only one.
+
+    Raises ``UserError`` when there is no such array.
+    """
     usual = LABEL_KEYS if labels else IMAGE_KEYS
-    if wanted is not None:
-        if wanted.strip("/") in keys:
-            return wanted.strip("/")
-        raise UserError(f"{path} has no array {wanted!r}; it holds {', '.join(keys) or 'none'}; name one of these")
+    if named is not None:
+        if named.strip("/") in keys:
+            return named.strip("/")
+        raise UserError(f"{path}: got the key {named!r}, expected one of {', '.join(keys) or 'none'}; name one of them")
     for key in usual:
         if key in keys:
             return key
     if len(keys) == 1:
         return keys[0]
-    held = f"holds {', '.join(keys)}" if keys else "holds no array of two or more axes"
-    raise UserError(f"{path} {held}; wanted one called {', '.join(usual)}; name the array as {path.name}:KEY")
+    held = f"the arrays {', '.join(keys)}" if keys else "no array of two or more axes"
+    raise UserError(f"{path}: got {held}, expected one called {', '.join(usual)}; name the array: {path.name}:KEY")
 
 
 def read_tif(path: Path, key: str | None, labels: bool) -> np.ndarray:
-    """Read the first series of a tif; a channel axis that the file names comes first."""
+    """Read the first series of a tif; a channel axis that the metadata name comes first."""
     import tifffile
 
     with tifffile.TiffFile(path) as tif:
@@ -48,12 +55,12 @@ def read_tif(path: Path, key: str | None, labels: bool) -> np.ndarray:
         array = series.asarray()
         channel = series.axes.find("C")
         if _is_cut_short(tif):
-            raise UserError(f"{path} ends after {len(tif.pages)} pages though more are announced; copy it again")
+            raise UserError(f"{path} is cut short: got {len(tif.pages)} pages, expected more; copy it again")
     return np.moveaxis(array, channel, 0) if channel > 0 else array
 
 
 def _is_cut_short(tif: Any) -> bool:
-    """Whether the last page names a next one beyond the end of the file; tifffile reads the pages before it."""
+    """Return whether the last page names a next one beyond the end of the file; tifffile reads the pages before it."""
     file, layout = tif.filehandle, tif.tiff
     file.seek(tif.pages[-1].offset)
     (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
@@ -63,12 +70,15 @@ def _is_cut_short(tif: Any) -> bool:
 
 
 def read_picture(path: Path, key: str | None, labels: bool) -> np.ndarray:
-    """Read a png or jpg; a palette gives its colours for an image and its index for labels."""
+    """Read a png or jpg; of a palette png an image takes the colours, a label image the indices.
+
+    Raises ``UserError`` for labels in a jpg.
+    """
     from PIL import Image
 
     if labels and path.suffix.lower() != ".png":
         raise UserError(
-            f"{path} came as labels; jpg alters numbers when it compresses; save label images as tif or png"
+            f"{path}: got a jpg as labels, expected a format that keeps numbers exactly; save labels as tif or png"
         )
     data = path.read_bytes()
     if data[:8] == b"\x89PNG\r\n\x1a\n" and data[24:25] == b"\x10" and data[25:26] in b"\x02\x06":
@@ -82,7 +92,7 @@ def read_picture(path: Path, key: str | None, labels: bool) -> np.ndarray:
 
 
 def h5_keys(path: Path) -> list[str]:
-    """Names of the arrays with two or more axes in an HDF5 file."""
+    """Return the keys of the arrays with two or more axes in an HDF5 file."""
     import h5py
 
     keys: list[str] = []
@@ -106,7 +116,7 @@ def read_h5(path: Path, key: str | None, labels: bool) -> np.ndarray:
 
 
 def zarr_keys(group: Any) -> list[str]:
-    """Names of the arrays with two or more axes below a zarr group."""
+    """Return the keys of the arrays with two or more axes below a zarr group."""
     import zarr
 
     members = group.members(max_depth=None)
@@ -114,7 +124,10 @@ def zarr_keys(group: Any) -> list[str]:
 
 
 def zarr_array(path: Path, key: str | None, labels: bool) -> Any:
-    """Open one array of a zarr store; of an OME-Zarr pyramid its finest level, of its labels the first."""
+    """Open one array of a zarr store; of an OME-Zarr pyramid the finest level, of OME-Zarr labels the first ones.
+
+    Raises ``UserError`` for a key that is not there.
+    """
     import zarr
 
     node: Any = zarr.open(path, mode="r")
@@ -131,12 +144,12 @@ def zarr_array(path: Path, key: str | None, labels: bool) -> Any:
         else:
             node, key = node[choose_key(path, zarr_keys(node), key, labels)], None
     if key is not None:
-        raise UserError(f"{path} is a single array, but {key!r} was asked of it; leave the key away")
+        raise UserError(f"{path} is a single array: got the key {key!r}, expected none; omit it")
     return node
 
 
 def container_keys(path: Path) -> list[str]:
-    """Names of the arrays in an h5 or zarr; OME-Zarr's labels are called "labels"."""
+    """Return the keys of the arrays in an h5 or zarr; those of OME-Zarr's labels is "labels"."""
     import zarr
 
     if path.suffix.lower() != ".zarr":
@@ -167,21 +180,24 @@ def write_tif(temporary: Path, array: np.ndarray, path: Path, key: str) -> None:
 
 
 def write_png(temporary: Path, array: np.ndarray, path: Path, key: str) -> None:
-    """Write a png: 8-bit grey or colour as it is, other integers as 16-bit grey."""
+    """Write a png: 8-bit grey or colour as it is, other integers as 16-bit grey.
+
+    Raises ``UserError`` for other types, other dimensions and values beyond 16 bits.
+    """
     from PIL import Image
 
     grey, colour = array.ndim == 2, array.ndim == 3 and array.shape[-1] in (3, 4)
     if not np.issubdtype(array.dtype, np.integer) or not (grey or (colour and array.dtype == np.uint8)):
-        came = f"array of {array.dtype} with shape {array.shape}"
-        raise UserError(f"{path}: png cannot hold this {came}; wanted 2-D integers; use .tif, .h5 or .zarr")
+        got = f"got {array.dtype} with shape {array.shape}"
+        raise UserError(f"{path}: {got}, expected 2-D integers for a png; use .tif, .h5 or .zarr")
     if array.size and (array.min() < 0 or array.max() > PNG_LIMIT):
-        came = f"values from {array.min()} to {array.max()}"
-        raise UserError(f"{path}: came with {came}; png holds 0 to {PNG_LIMIT}; use .tif, .h5 or .zarr")
+        got = f"got values from {array.min()} to {array.max()}"
+        raise UserError(f"{path}: {got}, expected 0 to {PNG_LIMIT} for a png; use .tif, .h5 or .zarr")
     Image.fromarray(array if array.dtype == np.uint8 else array.astype(np.uint16)).save(temporary, format="png")
 
 
 def write_h5(temporary: Path, array: np.ndarray, path: Path, key: str) -> None:
-    """Write one array of an HDF5 file; the other arrays of an existing file stay."""
+    """Write one array of an HDF5 file; the other arrays of an existing file are kept."""
     import h5py
 
     if path.exists():
@@ -200,12 +216,15 @@ def write_zarr(temporary: Path, array: np.ndarray, path: Path, key: str) -> None
 
 
 def write_into_zarr(array: np.ndarray, path: Path, key: str) -> None:
-    """Write one array of an existing zarr store; it replaces one of the same name when it is complete."""
+    """Write one array of an existing zarr store; once complete, it replaces an array of the same name.
+
+    Raises ``UserError`` where the store is a single array.
+    """
     import zarr
 
     store = zarr.open(path, mode="r+")
     if not isinstance(store, zarr.Group):
-        raise UserError(f"{path} is a single array; wanted a group to write {key!r} into; choose another name")
+        raise UserError(f"{path}: got a single array, expected a group to write {key!r} into; choose another name")
     place = path / key
     temporary, old = (place.with_name(f".{place.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     group = store.require_group(key.rpartition("/")[0]) if "/" in key else store
@@ -227,7 +246,6 @@ def write_into_zarr(array: np.ndarray, path: Path, key: str) -> None:
 
 Reader = Callable[[Path, str | None, bool], np.ndarray]
 Writer = Callable[[Path, np.ndarray, Path, str], None]
-
 READERS: dict[str, Reader] = {
     ".tif": read_tif,
     ".tiff": read_tif,

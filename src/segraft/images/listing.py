@@ -1,4 +1,4 @@
-"""Which images files, folders and globs name."""
+"""List the images that files, folders and globs name."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from segraft.images.reading import is_image, split_key
 
 
 def list_images(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
-    """Images named by files, folders (their own images) and globs, each once, in natural order.
+    """Return the images named by files, folders (not the folders in them) and globs, each once, in natural order.
 
     Raises ``UserError`` for a path that does not exist, and for a folder or glob without images.
     """
     inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     found = {path for item in inputs for path in _expand(item)}
     if not found:
-        raise UserError("no input images came; wanted files, folders or globs; name at least one")
+        raise UserError("got no input images, expected files, folders or globs; name at least one")
     return sorted(found, key=natural)
 
 
 def _expand(item: str | Path) -> list[Path]:
-    """Images of one input; a single file is taken as it is, so that reading it says what is wrong with it."""
+    """Return the images of one input; a single file is taken whatever its name: reading it reports what is wrong."""
     file, _ = split_key(item)
     if file.is_dir() and not is_image(file):
         images = [path for path in file.iterdir() if is_image(path)]
@@ -36,15 +36,15 @@ def _expand(item: str | Path) -> list[Path]:
         images = [Path(match) for match in glob.glob(str(item), recursive=True) if is_image(match)]
         where = f"the pattern {item}"
     else:
-        raise UserError(f"{file} does not exist; wanted an image, a folder or a glob; check the path")
+        raise UserError(f"{file} does not exist, expected an image, a folder or a glob; check the path")
     if not images:
         inner = _folders_of_images(file)
         advice = f"there are some in {' and '.join(map(str, inner))}, give one of them" if inner else "check the path"
-        raise UserError(f"no image in {where}; wanted {', '.join(READERS)}; {advice}")
+        raise UserError(f"no image in {where}, expected {', '.join(READERS)}; {advice}")
     return images
 
 
 def _folders_of_images(folder: Path) -> list[Path]:
-    """Folders directly in this one that hold images."""
+    """Return the folders directly in this one that hold images."""
     inner = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     return [path for path in inner if any(is_image(file) for file in path.iterdir())]

@@ -1,4 +1,4 @@
-"""Image files: reading and writing, finding them, and bringing their channel axis to the front."""
+"""Reading images and label images from files."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ def split_key(path: str | Path) -> tuple[Path, str | None]:
 
 
 def is_image(path: str | Path) -> bool:
-    """Whether the name is that of a format that can be read (the file itself is not opened)."""
+    """Return whether the name is that of a format that can be read; the file itself is not opened."""
     file, _ = split_key(path)
     return file.suffix.lower() in READERS and not file.name.startswith(".")
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read an image as stored: tif, png, jpg, ``file.h5:key``, zarr or OME-Zarr (level 0).
+    """Read an image in its stored type and shape: tif, png, jpg, ``file.h5:key``, zarr or OME-Zarr (level 0).
 
-    A channel axis that a tif names comes first. Raises ``UserError`` when the file is missing, cut short,
-    no image, or empty.
+    A channel axis that the metadata of a tif name comes first. Raises ``UserError`` when the file is missing, cut
+    short, no image, or empty.
     """
     return _read(path, labels=False)
 
 
 def read_labels(path: str | Path) -> np.ndarray:
-    """Read a label image ``(*space)`` of integers; a palette png gives its index, never its colours.
+    """Read a label image ``(*space)`` of integers; of a palette png the indices, never the colours.
 
     Raises ``UserError`` as ``read_image`` and ``segraft.labels.check.check_labels``.
     """
     array = _read(path, labels=True)
     if array.ndim > 2 and split_key(path)[0].suffix.lower() == ".png":
         raise UserError(
-            f"{path}: came as a picture with {array.shape[-1]} channels (colours or transparency); wanted one integer "
-            "per pixel; export the label image itself, or for the raw masks of BBBC039 use --dataset bbbc039 --root DIR"
+            f"{path}: got a picture with {array.shape[-1]} channels (colours or transparency), expected one integer "
+            "per pixel; export the label image; for the raw masks of BBBC039 use --dataset bbbc039 --root DIR"
         )
     while array.ndim > 2 and array.shape[0] == 1:
         array = array[0]
@@ -53,19 +53,19 @@ def read_labels(path: str | Path) -> np.ndarray:
 
 
 def _read(path: str | Path, labels: bool) -> np.ndarray:
-    """Read a file by its suffix, and say in one line what is wrong with it."""
+    """Read a file by its suffix; raise ``UserError`` where that fails."""
     file, key = split_key(path)
     read = READERS.get(file.suffix.lower())
     if not file.exists():
-        raise UserError(f"{file} does not exist; wanted an image; check the path")
+        raise UserError(f"{file} does not exist, expected an image; check the path")
     if read is None or (file.is_dir() and file.suffix.lower() != ".zarr"):
         raise UserError(
-            f"{file} is no known image; wanted one of {', '.join(READERS)}; convert it, to .tif for example"
+            f"{file} is in no known format, expected one of {', '.join(READERS)}; convert it, to .tif for example"
         )
     with unreadable(file):
         array = read(file, key, labels)
     if not array.size:
-        raise UserError(f"{path} has no pixels (shape {array.shape}); wanted at least one; export it again")
+        raise UserError(f"{path} has no pixels: got shape {array.shape}, expected at least one pixel; export it again")
     return array
 
 
@@ -79,15 +79,18 @@ def unreadable(path: Path) -> Iterator[None]:
     except Exception as error:  # the decoders of broken files raise anything: struct, zlib, codec and key errors
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{path} cannot be read ({reason}); wanted an image; if it is damaged or cut short, copy it again"
+            f"{path} cannot be read ({reason}), expected an image; if it is damaged or cut short, copy it again"
         ) from error
 
 
-def own_label_key(path: Path, wanted: str | None = None) -> str | None:
-    """Key of the labels in an h5 or zarr that holds an image as well: the wanted or a usual one, None if none."""
+def own_label_key(path: Path, named: str | None = None) -> str | None:
+    """Return the key of the labels in an h5 or zarr that holds an image as well: the named one, or a usual one.
+
+    None where the file is no container, has no such array or no other one. Raises ``UserError`` for a broken file.
+    """
     if path.suffix.lower() not in CONTAINERS:
         return None
     with unreadable(path):
         keys = container_keys(path)
-    found = [key for key in ([wanted] if wanted else LABEL_KEYS) if key in keys]
+    found = [key for key in ([named] if named else LABEL_KEYS) if key in keys]
     return found[0] if found and len(keys) > 1 else None

@@ -1,4 +1,4 @@
-"""Stacks of sections from electron microscopy: their number, and some of them without reading the others."""
+"""Stacks of sections from electron microscopy: their shape, and single sections without reading the others."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from segraft.images.reading import read_image, split_key, unreadable
 from segraft.labels.check import UNKNOWN, check_labels
 
 LARGEST = np.iinfo(np.int64).max
-"""Ids beyond are no ids: CREMI marks voxels that nobody annotated by the last numbers of uint64."""
+"""Largest id; CREMI marks voxels that are not annotated by the last numbers of uint64."""
 
 
 def stack_shape(path: str | Path, labels: bool = False) -> tuple[int, int, int]:
-    """Shape ``(z, y, x)`` of a stack, tif or ``file.h5:key``; nothing else is read.
+    """Return the shape ``(z, y, x)`` of a stack, tif or ``file.h5:key``; no pixel is read.
 
     Raises ``UserError`` when the file is no image or no stack.
     """
@@ -24,17 +24,17 @@ def stack_shape(path: str | Path, labels: bool = False) -> tuple[int, int, int]:
     with unreadable(file):
         shape = _h5_shape(file, key, labels) if is_h5(file) else _tif_shape(file)
     if len(shape) != 3 or not min(shape):
-        raise UserError(f"{path} came with shape {shape}; wanted a stack (z, y, x); cut out what is one")
+        raise UserError(f"{path}: got shape {shape}, expected a stack (z, y, x); save each stack in its own file")
     return shape[0], shape[1], shape[2]
 
 
 def is_h5(file: Path) -> bool:
-    """Whether the name is that of an HDF5 file."""
+    """Return whether the name is that of an HDF5 file."""
     return READERS.get(file.suffix.lower()) is read_h5
 
 
 def _h5_shape(file: Path, key: str | None, labels: bool) -> tuple[int, ...]:
-    """Shape of an array in an HDF5 file."""
+    """Return the shape of an array in an HDF5 file."""
     import h5py
 
     key = choose_key(file, h5_keys(file), key, labels)
@@ -43,7 +43,7 @@ def _h5_shape(file: Path, key: str | None, labels: bool) -> tuple[int, ...]:
 
 
 def _tif_shape(file: Path) -> tuple[int, ...]:
-    """Shape of the first series of a tif."""
+    """Return the shape of the first series of a tif."""
     import tifffile
 
     with tifffile.TiffFile(file) as tif:
@@ -51,9 +51,10 @@ def _tif_shape(file: Path) -> tuple[int, ...]:
 
 
 def read_sections(path: str | Path, begin: int, end: int, labels: bool = False) -> np.ndarray:
-    """Read sections ``begin`` to ``end`` (excluded) of a stack; of an h5, ``file.h5:key``, nothing else is read.
+    """Read sections ``begin`` to ``end`` (excluded) of a stack ``(z, y, x)``; of an h5, no other section is read.
 
-    Labels are checked and fit int64: ids beyond become -1, unknown. Raises ``UserError`` as ``stack_shape``.
+    Labels are checked, and larger ids than int64 holds become −1, unknown. Raises ``UserError`` as ``stack_shape``
+    and ``segraft.labels.check.check_labels``.
     """
     file, key = split_key(path)
     if is_h5(file):
@@ -67,7 +68,7 @@ def read_sections(path: str | Path, begin: int, end: int, labels: bool = False) 
 
 
 def signed(labels: np.ndarray) -> np.ndarray:
-    """Labels as int64 where they came as uint64, ids that do not fit as -1; other types as they are."""
+    """Convert labels of uint64 to int64, ids that do not fit to −1; labels of other types are returned unchanged."""
     if labels.dtype != np.uint64:
         return labels
     return np.where(labels > LARGEST, np.uint64(0), labels).astype(np.int64) + UNKNOWN * (labels > LARGEST)

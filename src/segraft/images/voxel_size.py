@@ -1,4 +1,4 @@
-"""The size of a pixel or voxel, where an image file tells it."""
+"""The size of a pixel or voxel in the metadata of an image file."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ NANOMETRES = {
     "mm": 1e6,
     "millimeter": 1e6,
 }
-"""Length of the units that microscopes and ImageJ write, both µ of Unicode and ImageJ's escape among them."""
+"""Length in nm of the units that microscopes and ImageJ write, with both µ of Unicode and ImageJ's escape."""
 
 
 def read_voxel_size(path: str | Path) -> tuple[float, ...] | None:
-    """Return the size of a voxel in nanometres, ``(y, x)`` or ``(z, y, x)``, or None where the file does not tell.
+    """Return the size of a voxel in nm, ``(y, x)`` or ``(z, y, x)``; None where the file does not state it.
 
-    Understands ImageJ and OME tifs, OME-Zarr, and h5 with ``resolution`` (CREMI, nm) or ``element_size_um``
+    Reads ImageJ and OME tifs, OME-Zarr, and h5 with ``resolution`` (CREMI, nm) or ``element_size_um``
     (ilastik, PlantSeg) on the image.
     """
     file, key = split_key(path)
@@ -39,13 +39,13 @@ def read_voxel_size(path: str | Path) -> tuple[float, ...] | None:
         return None
     try:
         size = read(file, key)
-    except Exception:  # a courtesy of the file: odd metadata must not keep anyone from reading the image
+    except Exception:  # odd metadata must not prevent reading the image
         return None
     return size if size and all(np.isfinite(size)) and min(size) > 0 else None
 
 
 def _tif(file: Path, key: str | None) -> tuple[float, ...] | None:
-    """Voxel size from OME or ImageJ metadata; the dots per inch of other tifs mean nothing."""
+    """Voxel size from OME or ImageJ metadata; the resolution tags of other tifs (dots per inch) are ignored."""
     import tifffile
 
     with tifffile.TiffFile(file) as tif:
@@ -62,7 +62,7 @@ def _tif(file: Path, key: str | None) -> tuple[float, ...] | None:
 
 
 def _ome_xml(text: str) -> tuple[float, ...]:
-    """Voxel size from an OME-XML header, whose unit is µm where it names none."""
+    """Voxel size from an OME-XML header, whose default unit is µm."""
     from xml.etree import ElementTree
 
     pixels: Any = ElementTree.fromstring(text).find(".//{*}Pixels")

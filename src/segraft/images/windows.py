@@ -7,26 +7,37 @@ from typing import Any
 
 import numpy as np
 
+Window = tuple[slice, ...]
+"""First and last (excluded) pixel per axis; a negative start lies before the array, a stop beyond its end after it."""
 
-def crop(array: np.ndarray, start: Sequence[int], shape: Sequence[int], outside: int | None) -> np.ndarray:
-    """Cut a window of the last axes; beyond the border the array is mirrored, or ``outside`` is written."""
-    extents = array.shape[-len(shape) :]
-    window = [range(first, first + size) for first, size in zip(start, shape, strict=True)]
-    if all(r.start >= 0 and r.stop <= extent for r, extent in zip(window, extents, strict=True)):
-        inside: tuple[Any, ...] = (..., *(slice(r.start, r.stop) for r in window))
+
+def window_at(start: Sequence[int], shape: Sequence[int]) -> Window:
+    """Return the window of a shape that begins at ``start``, in pixels per axis."""
+    return tuple(slice(first, first + size) for first, size in zip(start, shape, strict=True))
+
+
+def crop(array: np.ndarray, window: Window, outside: int | None = None) -> np.ndarray:
+    """Cut a window of the last axes out of ``(..., *space)``; a view where it lies inside the array.
+
+    Beyond the border the array is reflected about its border pixels, which are not repeated, as often as it takes
+    (an axis of one pixel repeats that pixel). With ``outside`` these places get that value instead.
+    """
+    extents = array.shape[-len(window) :]
+    if all(side.start >= 0 and side.stop <= extent for side, extent in zip(window, extents, strict=True)):
+        inside: tuple[Any, ...] = (..., *window)
         return array[inside]
-    indices = [np.array(r) for r in window]
+    indices = [np.arange(side.start, side.stop) for side in window]
     mirrored = [_mirror(index, extent) for index, extent in zip(indices, extents, strict=True)]
     mesh: tuple[Any, ...] = (..., *np.ix_(*mirrored))
     cut = array[mesh]
     if outside is not None:
-        for axis, (index, extent) in enumerate(zip(indices, extents, strict=True), start=-len(shape)):
+        for axis, (index, extent) in enumerate(zip(indices, extents, strict=True), start=-len(window)):
             np.moveaxis(cut, axis, 0)[(index < 0) | (index >= extent)] = outside
     return cut
 
 
 def _mirror(index: np.ndarray, extent: int) -> np.ndarray:
-    """Indices beyond ``0 .. extent - 1`` reflected about the border pixels, as often as it takes."""
+    """Reflect indices beyond ``0 .. extent - 1`` about the border pixels, as often as it takes."""
     period = max(2 * (extent - 1), 1)
     index = index % period
     return np.minimum(index, period - index) if extent > 1 else np.zeros_like(index)

@@ -1,4 +1,4 @@
-"""Writing images: tif, png, h5 and zarr, complete or not at all."""
+"""Writing images: tif, png, h5 and zarr, completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from segraft.images.reading import split_key
 def write_image(path: str | Path, array: np.ndarray, key: str | None = None) -> None:
     """Write an array by suffix: tif (deflate), png (integers to 65 535), ``file.h5:key`` or ``dir.zarr:key``.
 
-    Missing folders are made. The file appears only when it is complete. ``key`` is the name inside h5 and zarr
-    where the path has none: by default "labels" for integers, else "data"; the file's other arrays stay.
-    Raises ``UserError`` for an unknown format, values that it cannot hold, a full disk or a read-only folder.
+    Missing folders are created. The file appears only when it is complete. ``key`` is the name inside h5 and zarr
+    where the path has none: by default "labels" for integers, else "data"; the file's other arrays are kept.
+    Booleans are written as 0 and 1. Raises ``UserError`` for an unknown format, values that it cannot hold, a full
+    disk or a read-only folder.
     """
     file, own = split_key(path)
     key = own or key or ("labels" if np.issubdtype(array.dtype, np.integer) else "data")
     array = array.astype(np.uint8) if array.dtype == bool else array
     write = WRITERS.get(file.suffix.lower())
     if write is None:
-        raise UserError(f"{file}: images cannot be written as {file.suffix!r}; wanted one of {', '.join(WRITERS)}")
+        raise UserError(
+            f"{file}: got the suffix {file.suffix!r}, expected one of {', '.join(WRITERS)}; choose one of them"
+        )
     with unwritable(file):
         if file.suffix.lower() == ".zarr" and file.exists():
             write_into_zarr(array, file, key)

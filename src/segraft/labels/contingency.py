@@ -1,4 +1,4 @@
-"""How two label images overlap: the sparse table that all scores are made from."""
+"""The sparse contingency table of two label images: their overlaps, from which all scores are computed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from segraft.labels.relabel import id_table
 
 @dataclass(frozen=True)
 class Contingency:
-    """How two label images overlap: all arrays ``(pairs,)``, one entry per pair of segments that share a pixel.
+    """Overlaps of two label images: arrays ``(pairs,)``, one entry per pair of segments that share a pixel.
 
     Background (0) is a segment like the others. Sizes repeat a segment's size in each of its pairs, so that most
     scores are one sum over pairs: for example ``Σ counts · truth_sizes`` is the sum of squared true sizes.
@@ -34,34 +34,35 @@ class Contingency:
         return int(self.counts.sum())
 
     def where(self, chosen: np.ndarray) -> Contingency:
-        """Return the table of the pixels of some pairs only, ``chosen`` boolean ``(pairs,)``; sizes shrink."""
+        """Return the table of some pairs only, ``chosen`` boolean ``(pairs,)``, with the sizes that remain."""
         return _with_sizes(self.predicted_ids[chosen], self.truth_ids[chosen], self.counts[chosen])
 
 
 def contingency(predicted: np.ndarray, truth: np.ndarray) -> Contingency:
-    """Count the overlaps of two label images of the same shape, in the order of true, then predicted ids.
+    """Count the overlaps of two label images ``(*space)``, in the order of true, then predicted ids.
 
-    Pixels whose truth is unknown (−1) are left out; a predicted −1 is no object, like 0. Counts runs of equal
-    pairs along the last axis in place of pixels. Raises ``UserError`` when shapes differ, or as ``check_labels``.
+    Pixels whose true label is unknown (−1) are left out; a predicted −1 counts as background. For speed, runs of equal
+    pairs along the last axis are counted, not single pixels. Raises ``UserError`` when shapes differ, and as
+    ``check_labels``.
     """
     predicted, truth = check_labels(predicted, "predicted labels"), check_labels(truth, "true labels")
     if predicted.shape != truth.shape:
         raise UserError(
-            f"predicted labels came with shape {predicted.shape}, true labels with {truth.shape}; "
-            "wanted the same shape; check that both belong to the same image"
+            f"predicted labels: got shape {predicted.shape}, expected that of the true labels, {truth.shape}; "
+            "check that both belong to the same image"
         )
-    seen, real, lengths = _runs(predicted.ravel(), truth.ravel())
+    guess, true, lengths = _runs(predicted.ravel(), truth.ravel())
     if np.issubdtype(truth.dtype, np.signedinteger):
-        known = real != UNKNOWN
-        seen, real, lengths = seen[known], real[known], lengths[known]
+        known = true != UNKNOWN
+        guess, true, lengths = guess[known], true[known], lengths[known]
     if np.issubdtype(predicted.dtype, np.signedinteger):
-        seen = np.maximum(seen, 0)
-    seen_ids, seen_rows, _ = id_table(seen)
-    real_ids, real_rows, _ = id_table(real)
-    pairs, rows, _ = id_table(real_rows * len(seen_ids) + seen_rows)
+        guess = np.maximum(guess, 0)
+    guess_ids, guess_rows, _ = id_table(guess)
+    true_ids, true_rows, _ = id_table(true)
+    pairs, rows, _ = id_table(true_rows * len(guess_ids) + guess_rows)
     counts = np.bincount(rows, weights=lengths, minlength=len(pairs))
-    real_rows, seen_rows = np.divmod(pairs, max(1, len(seen_ids)))
-    return _with_sizes(seen_ids[seen_rows], real_ids[real_rows], counts)
+    true_rows, guess_rows = np.divmod(pairs, max(1, len(guess_ids)))
+    return _with_sizes(guess_ids[guess_rows], true_ids[true_rows], counts)
 
 
 def _runs(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What a label image holds, object by object: a table of measurements, outlines, and a picture to look at."""
+"""Measurements of the objects of a label image: size, position and mean intensity, as a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AXES = "zyx"
 
 
 def columns(ndim: int, channels: int = 0) -> list[str]:
-    """Names of the columns of ``measure`` for labels of ``ndim`` axes and an image of so many channels."""
+    """Return the columns of ``measure``, by name, for labels of ``ndim`` axes and an image of so many channels."""
     axes = AXES[-ndim:]
     means = ["mean_intensity"] if channels == 1 else [f"mean_intensity_{channel}" for channel in range(channels)]
     boxes = [f"{end}_{axis}" for end in ("min", "max") for axis in axes]
@@ -26,8 +26,9 @@ def columns(ndim: int, channels: int = 0) -> list[str]:
 def measure(labels: np.ndarray, image: np.ndarray | None = None) -> list[dict[str, int | float]]:
     """Measure each object of labels ``(*space)``: one row per id, ascending, with the keys ``columns``.
 
-    Area (in 3-D volume) and coordinates are in pixels; a centroid is the mean of pixel indices, a bounding box begins
-    at ``min`` and ends before ``max``. With an image ``(C, *space)`` the mean intensity of each channel follows.
+    The area (in 3-D the volume) and coordinates are in pixels. A centroid is the mean of pixel indices; a bounding box
+    begins at ``min`` and ends before ``max``. With an image ``(C, *space)`` the mean intensity of each channel, in its
+    grey values, follows.
     """
     rows = []
     names = columns(labels.ndim, 0 if image is None else len(image))
@@ -42,7 +43,10 @@ def measure(labels: np.ndarray, image: np.ndarray | None = None) -> list[dict[st
 
 
 def write_table(path: str | Path, labels: np.ndarray, image: np.ndarray | None = None) -> None:
-    """Write ``measure`` as CSV, complete or not at all; labels without objects give the header alone."""
+    """Write ``measure`` as CSV, completely or not at all; labels without objects give the header alone.
+
+    Raises ``UserError`` for a full disk or a read-only folder.
+    """
     text = io.StringIO(newline="")
     names = columns(labels.ndim, 0 if image is None else len(image))
     writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -52,7 +56,7 @@ def write_table(path: str | Path, labels: np.ndarray, image: np.ndarray | None =
 
 
 def boxes(labels: np.ndarray) -> Iterator[tuple[int, tuple[slice, ...]]]:
-    """Id and bounding box of each object, ids ascending; large ids cost no memory."""
+    """Yield id and bounding box of each object of labels ``(*space)``, ids ascending; memory does not grow with ids."""
     ids, rows = np.unique(labels, return_inverse=True)
     numbers = (np.cumsum(ids > 0) * (ids > 0))[rows].reshape(labels.shape)
     yield from zip(ids[ids > 0].tolist(), ndimage.find_objects(numbers), strict=True)

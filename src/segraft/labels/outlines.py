@@ -20,12 +20,13 @@ Ring = list[list[int]]
 def outlines(labels: np.ndarray) -> dict[str, Any]:
     """Outline each object of labels ``(y, x)`` as a GeoJSON FeatureCollection, as QuPath imports it.
 
-    Polygons follow the edges of pixels, so that they enclose exactly the object: pixel (0, 0) is the square from (0, 0)
-    to (1, 1), coordinates are (x, y), rings are closed, holes are inner rings. An object in several parts (pixels that
-    meet at a corner only are such) is a MultiPolygon. The name of each feature is the object's id.
+    Polygons follow the edges of pixels, so that they enclose exactly the object. Coordinates are (x, y) in pixels:
+    pixel (0, 0) is the square from (0, 0) to (1, 1). Rings are closed, holes are inner rings (RFC 7946). An object of
+    several parts is a MultiPolygon; pixels that meet at a corner only are in different parts. The name of each feature
+    is the object's id. Raises ``UserError`` for volumes.
     """
     if labels.ndim != 2:
-        raise UserError(f"labels came with shape {labels.shape}; outlines are drawn of 2-D labels; leave them away")
+        raise UserError(f"outlines: got labels of shape {labels.shape}, expected 2-D labels; omit the outlines")
     features = []
     for number, box in boxes(labels):
         parts, count = ndimage.label(labels[box] == number)  # connected by edges
@@ -42,19 +43,22 @@ def outlines(labels: np.ndarray) -> dict[str, Any]:
 
 
 def write_outlines(path: str | Path, labels: np.ndarray) -> None:
-    """Write ``outlines`` as a GeoJSON file, complete or not at all."""
+    """Write ``outlines`` as a GeoJSON file, completely or not at all.
+
+    Raises ``UserError`` as ``outlines``, and for a full disk or a read-only folder.
+    """
     write_text(path, json.dumps(outlines(labels), separators=(",", ":")))
 
 
 def _polygon(mask: np.ndarray, origin: tuple[int, int]) -> list[Ring]:
-    """Rings of an object connected by edges, ``mask (y, x)``: the outer one first, then its holes."""
+    """Return the rings of an object connected by edges, ``mask (y, x)``: the outer one first, then its holes."""
     rings = [ring + np.array(origin) for ring in _rings(mask)]
     rings.sort(key=_area, reverse=True)
     return [[[int(x), int(y)] for y, x in _corners(ring)] for ring in rings]
 
 
 def _rings(mask: np.ndarray) -> Iterator[np.ndarray]:
-    """Closed rings ``(points, 2)`` of (y, x) along the edges of a mask, object on the right; none meets itself."""
+    """Closed rings ``(points, 2)`` of (y, x) along the edges of a mask, object on the right; no ring meets itself."""
     following: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for start, end in _edges(mask):
         following.setdefault(start, []).append(end)
@@ -78,7 +82,7 @@ def _rings(mask: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _edges(mask: np.ndarray) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Directed edges, from (y, x) to (y, x), between the pixels of a mask and what lies outside it."""
+    """Yield directed edges, from (y, x) to (y, x), between pixels inside and outside a mask."""
     padded = np.pad(mask, 1)
     inside = padded[1:-1, 1:-1]
     sides = (
@@ -99,7 +103,7 @@ def _area(ring: np.ndarray) -> float:
 
 
 def _corners(ring: np.ndarray) -> np.ndarray:
-    """Keep the points of a closed ring where it turns; it stays closed."""
+    """Return the points of a closed ring at which it turns, as a closed ring."""
     steps = np.diff(ring, axis=0)
     corners = ring[:-1][(steps != np.roll(steps, 1, axis=0)).any(1)]
     return np.concatenate([corners, corners[:1]])

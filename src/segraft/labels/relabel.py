@@ -1,7 +1,4 @@
-"""Label images: what counts as one, how it is renumbered and cleaned, and how two of them overlap.
-
-A label image ``(*space)`` holds one integer per pixel: 0 background, −1 unknown, everything else an instance.
-"""
+"""Renumbering label images and removing small instances from them."""
 
 from __future__ import annotations
 
@@ -12,14 +9,15 @@ SPARSE = 4
 
 
 def id_dtype(largest: int) -> type[np.unsignedinteger]:
-    """Type of a label image whose ids go up to ``largest``: ``uint32``, or ``uint64`` beyond its range."""
+    """Return the type of a label image whose ids go up to ``largest``: ``uint32``, or ``uint64`` beyond its range."""
     return np.uint32 if largest <= np.iinfo(np.uint32).max else np.uint64
 
 
 def consecutive(labels: np.ndarray) -> np.ndarray:
-    """Renumber instances to 1..n in the order of their ids, as ``uint32`` (``uint64`` beyond 2³²).
+    """Renumber the instances of labels ``(*space)`` to 1..n in the order of their ids.
 
-    Background stays 0. Unknown pixels (−1) become background, for the result has no sign.
+    Returns ``uint32`` (``uint64`` beyond 2³²). Background stays 0. Unknown pixels (−1) become background, because the
+    result is unsigned.
     """
     ids, rows, _ = id_table(labels)
     instance = ids > 0
@@ -28,13 +26,13 @@ def consecutive(labels: np.ndarray) -> np.ndarray:
 
 
 def remove_small(labels: np.ndarray, minimum: int) -> np.ndarray:
-    """Turn instances of fewer than ``minimum`` pixels into background; the others and the type stay."""
+    """Set instances of fewer than ``minimum`` pixels of labels ``(*space)`` to 0; other ids and the type are kept."""
     ids, rows, sizes = id_table(labels)
     return np.where((ids > 0) & (sizes < minimum), np.zeros_like(ids), ids)[rows]
 
 
 def id_table(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the distinct ids ascending, each pixel's row among them (shaped as ``labels``), and each id's pixels."""
+    """Return the distinct ids ``(ids,)`` ascending, each pixel's row among them ``(*space)``, and the ids' sizes."""
     lowest, largest = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
     if largest - lowest > SPARSE * labels.size or largest > np.iinfo(np.intp).max:
         ids, rows, sizes = np.unique(labels, return_inverse=True, return_counts=True)

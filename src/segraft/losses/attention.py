@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from segraft.graphs.embedding import EPSILON
+from segraft.losses.distiller import Distiller, Lesson, Setup
 from segraft.losses.stages import pooled, stage_pairs
-from segraft.tensors import Affinities, Embedding, Labels, Output
-from segraft.types import Offsets
+from segraft.tensors import Output
 
 
 def attention_map(features: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -21,7 +21,7 @@ def attention_map(features: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def attention(pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Sum over pairs of stages of the mean of ``(q^S − q^T)²`` over images and pixels.
+    """Sum over pairs of stages ``(B, C, *space)`` of the mean of ``(q^S − q^T)²`` over images and pixels, a scalar.
 
     Eq. 2 writes a norm, and β divided by the numbers of pixels and of images; this is what the authors' code computes.
     Maps of different sizes are compared at the smaller size of each axis.
@@ -33,27 +33,22 @@ def attention(pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
     return total
 
 
-class AttentionTransfer(nn.Module):
+class AttentionTransfer(Distiller):
     """Student stages shall be active where the teacher's are: ``{"attention": Σ_j mean (q_j^S − q_j^T)²}``.
 
     Needs ``stages`` of both networks, paired by relative depth (``stages.aligned``). Neither numbers of channels nor
-    the scale of the features matter. Labels are not used. No gradient reaches the teacher.
+    the scale of the features matter. Needs no labels. No gradient reaches the teacher.
     """
 
     @classmethod
-    def for_networks(
-        cls, student: nn.Module, teacher: nn.Module, patch: tuple[int, ...], offsets: Offsets
-    ) -> AttentionTransfer:
-        """The same for all networks."""
+    def from_setup(cls, setup: Setup) -> AttentionTransfer:
+        """The same for all trainings."""
         return cls()
 
-    def forward(
-        self,
-        student: Output,
-        teacher: Output,
-        labels: Labels,
-        affinities: Affinities | None = None,
-        units: Embedding | None = None,
-    ) -> dict[str, Tensor]:
-        """Compare the stages of two outputs for the same images."""
+    def forward(self, student: Output, teacher: Output) -> dict[str, Tensor]:
+        """Compare the stages of two outputs for the same images; raises ``UserError`` where there are none."""
         return {"attention": attention(stage_pairs(student, teacher))}
+
+    def learn(self, lesson: Lesson) -> dict[str, Tensor]:
+        """The same of a training step."""
+        return self(lesson.student, lesson.teacher)

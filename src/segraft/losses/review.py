@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segraft.errors import UserError
-from segraft.graphs.embedding import exact
+from segraft.graphs.embedding import at_least_float32
+from segraft.losses.distiller import Distiller, Lesson, Setup
 from segraft.losses.stages import aligned, pooled, stage_channels, stage_pairs
-from segraft.tensors import Affinities, Embedding, Labels, Output
-from segraft.types import Offsets
+from segraft.tensors import Output
 
 CONVOLUTIONS: dict[int, Any] = {2: nn.Conv2d, 3: nn.Conv3d}
 NORMS: dict[int, Any] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
@@ -45,7 +45,10 @@ class AttentionFusion(nn.Module):
         self.exit = _block(ndim, middle, outputs, 3)
 
     def forward(self, stage: Tensor, handed: Tensor | None, size: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-        """Return maps ``(B, outputs, *size)`` to compare and ``(B, middle, *size)`` to hand on."""
+        """Turn a stage ``(B, inputs, *space)`` into maps ``(B, outputs, *size)`` to compare and others to hand on.
+
+        What is handed on is ``(B, middle, *size)``; ``handed`` is what the deeper stages gave, of any size.
+        """
         joined = self.entry(stage)
         if self.attention is not None and handed is not None:
             handed = functional.interpolate(handed, stage.shape[2:], mode="nearest")
@@ -73,27 +76,27 @@ def hierarchical_context(student: Tensor, teacher: Tensor) -> Tensor:
     return loss / total
 
 
-class KnowledgeReview(nn.Module):
+class KnowledgeReview(Distiller):
     """The student's stages, fused from the bottleneck up, shall be the teacher's: ``{"review": Σ_j HCL(ABF_j, T_j)}``.
 
     Needs ``stages`` of both networks, paired by relative depth (``stages.aligned``); fused stages take the teacher's
     numbers of channels and pixels. The fusion modules are trained along with the student (their parameters must go
     to the optimiser), run in its precision, are part of this module's state and are not needed afterwards. They
     start from PyTorch's global generator, as networks do. The authors let the weight of this term rise during the
-    first 20 epochs; that is left to whoever weighs it. Labels are not used. No gradient reaches the teacher.
+    first 20 epochs; that is left to whoever weighs it. Needs no labels. No gradient reaches the teacher.
 
     Parameters
     ----------
-    student, teacher : channels of the networks' stages, bottleneck first
-    ndim : 2 for images, 3 for volumes
+    student, teacher : channels of the networks' stages, bottleneck first, one or more, else ``UserError``
+    ndim : 2 for images, 3 for volumes, else ``UserError``
     """
 
     def __init__(self, student: Sequence[int], teacher: Sequence[int], ndim: int) -> None:
         super().__init__()
         if not (student and teacher) or ndim not in CONVOLUTIONS:
             raise UserError(
-                f"stages of {list(student)} and {list(teacher)} channels in {ndim} dimensions; "
-                "wanted one or more stages of both in 2 or 3; use networks whose features have stages"
+                f"stages: got {list(student)} and {list(teacher)} channels in {ndim} dimensions, "
+                "expected one stage or more of both in 2 or 3; use networks whose features have stages"
             )
         pairs = aligned(len(student), len(teacher))
         middle = min(WIDEST, student[0])
@@ -102,28 +105,32 @@ class KnowledgeReview(nn.Module):
         )
 
     @classmethod
-    def for_networks(
-        cls, student: nn.Module, teacher: nn.Module, patch: tuple[int, ...], offsets: Offsets
-    ) -> KnowledgeReview:
-        """Fusion modules for the stages of two networks; ``patch`` is a size of image that both can take."""
-        return cls(stage_channels(student, patch), stage_channels(teacher, patch), len(patch))
+    def from_setup(cls, setup: Setup) -> KnowledgeReview:
+        """Fusion modules for the stages of the two networks; raises ``UserError`` where one has none."""
+        student, teacher = (stage_channels(network, setup.patch) for network in (setup.student, setup.teacher))
+        return cls(student, teacher, len(setup.patch))
 
-    def forward(
-        self,
-        student: Output,
-        teacher: Output,
-        labels: Labels,
-        affinities: Affinities | None = None,
-        units: Embedding | None = None,
-    ) -> dict[str, Tensor]:
-        """Compare the stages of two outputs for the same images."""
+    def forward(self, student: Output, teacher: Output) -> dict[str, Tensor]:
+        """Compare the stages of two outputs for the same images.
+
+        Raises ``UserError`` for other numbers of stages than expected, and in training for a stage that is a single
+        pixel in all, of which there is no variance.
+        """
         pairs = stage_pairs(student, teacher)
         if len(pairs) != len(self.fusions):
-            raise UserError(f"{len(pairs)} pairs of stages came, {len(self.fusions)} were expected; use for_networks")
+            raise UserError(
+                f"stages: got {len(pairs)} pairs, expected {len(self.fusions)}; make the loss with from_setup"
+            )
         if self.training and any(len(maps) * math.prod(maps.shape[2:]) == 1 for pair in pairs for maps in pair):
-            raise UserError("a stage has a single pixel in a batch of one image; wanted more; take larger patches")
+            raise UserError(
+                "stages: got one of a single pixel in a batch of one image, expected more; take larger patches"
+            )
         total, handed = pairs[0][0].new_zeros(()), None
         for fusion, (stage, target) in zip(self.fusions, pairs, strict=True):
             fused, handed = fusion(stage, handed, tuple(target.shape[2:]))
-            total = total + hierarchical_context(exact(fused), target)
+            total = total + hierarchical_context(at_least_float32(fused), target)
         return {"review": total}
+
+    def learn(self, lesson: Lesson) -> dict[str, Tensor]:
+        """The same of a training step."""
+        return self(lesson.student, lesson.teacher)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from segraft.errors import UserError
 from segraft.graphs.embedding import gram, unit
+from segraft.losses.distiller import Distiller, Lesson, Setup
 from segraft.losses.stages import stage_pairs
-from segraft.tensors import Affinities, Embedding, Labels, Output
-from segraft.types import Offsets
+from segraft.tensors import Output
 
 
 def similarities(features: Tensor) -> Tensor:
@@ -20,36 +21,36 @@ def similarities(features: Tensor) -> Tensor:
 
 
 def similarity(pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Sum over pairs of stages of ``‖G^T − G^S‖_F² / b²``, b images in the batch (Eq. 4)."""
+    """Sum over pairs of stages ``(b, C, *space)`` of ``‖G^T − G^S‖_F² / b²``, a scalar (Eq. 4)."""
     total = pairs[0][0].new_zeros(())
     for student, teacher in pairs:
         total = total + functional.mse_loss(similarities(student), similarities(teacher))
     return total
 
 
-class SimilarityPreserving(nn.Module):
+class SimilarityPreserving(Distiller):
     """Images alike to the teacher shall be alike to the student: ``{"similarity": Σ_j ‖G_j^T − G_j^S‖_F² / b²}``.
 
     Needs ``stages`` of both networks, paired by relative depth (``stages.aligned``); their numbers of channels and of
     pixels do not matter. As rows of G have length 1, the term shrinks like 1 / b: published weights are for batches of
     64 and more. With one image there is nothing to compare: both G are 1, the term and its gradient 0. Under DDP each
-    rank compares its own images. Labels are not used. No gradient reaches the teacher.
+    rank compares its own images. Needs no labels. No gradient reaches the teacher.
     """
 
     @classmethod
-    def for_networks(
-        cls, student: nn.Module, teacher: nn.Module, patch: tuple[int, ...], offsets: Offsets
-    ) -> SimilarityPreserving:
-        """The same for all networks."""
+    def from_setup(cls, setup: Setup) -> SimilarityPreserving:
+        """The same for all trainings; raises ``UserError`` for batches of one image, which teach nothing."""
+        if setup.batch < 2:
+            raise UserError(
+                f"batch: got {setup.batch}, expected at least 2, for spkd compares the images of a batch; "
+                "give --batch 2 or more"
+            )
         return cls()
 
-    def forward(
-        self,
-        student: Output,
-        teacher: Output,
-        labels: Labels,
-        affinities: Affinities | None = None,
-        units: Embedding | None = None,
-    ) -> dict[str, Tensor]:
-        """Compare the stages of two outputs for the same images."""
+    def forward(self, student: Output, teacher: Output) -> dict[str, Tensor]:
+        """Compare the stages of two outputs for the same images; raises ``UserError`` where there are none."""
         return {"similarity": similarity(stage_pairs(student, teacher))}
+
+    def learn(self, lesson: Lesson) -> dict[str, Tensor]:
+        """The same of a training step."""
+        return self(lesson.student, lesson.teacher)

@@ -7,15 +7,15 @@ whole image; those of valid ones lack margins that depend on their depth, and wh
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from segraft.errors import UserError
-from segraft.graphs.embedding import exact
+from segraft.graphs.embedding import at_least_float32
+from segraft.networks.contract import Network, meta_input, skeleton
 from segraft.tensors import Output
 
 POOLS: dict[int, Any] = {2: functional.adaptive_avg_pool2d, 3: functional.adaptive_avg_pool3d}
@@ -43,27 +43,26 @@ def stage_pairs(student: Output, teacher: Output) -> list[tuple[Tensor, Tensor]]
     """
     if not (student.stages and teacher.stages):
         raise UserError(
-            f"student came with {len(student.stages)} stages, teacher with {len(teacher.stages)}; "
-            "wanted some of both; call network.features(image) in place of network(image)"
+            f"stages: got {len(student.stages)} of the student, {len(teacher.stages)} of the teacher, "
+            "expected some of both; call network.features(image) in place of network(image)"
         )
     pairs = [
-        (exact(student.stages[s]), exact(teacher.stages[t].detach()))
+        (at_least_float32(student.stages[s]), at_least_float32(teacher.stages[t].detach()))
         for s, t in aligned(len(student.stages), len(teacher.stages))
     ]
-    for mine, theirs in pairs:
-        if len(mine) != len(theirs) or mine.ndim != theirs.ndim or mine.ndim - 2 not in POOLS:
+    for stage, target in pairs:
+        if len(stage) != len(target) or stage.ndim != target.ndim or stage.ndim - 2 not in POOLS:
             raise UserError(
-                f"stages came as {tuple(mine.shape)} of the student, {tuple(theirs.shape)} of the teacher; "
-                "wanted (batch, channels, *space) twice; compare the same images"
+                f"stages: got {tuple(stage.shape)} of the student, {tuple(target.shape)} of the teacher, "
+                "expected (batch, channels, *space) twice; compare the same images"
             )
     return pairs
 
 
-def stage_channels(network: nn.Module, patch: tuple[int, ...]) -> list[int]:
-    """Channels of a network's stages, bottleneck first; computes nothing. ``patch`` is a size of images."""
-    meta: Any = copy.deepcopy(network).to("meta").eval()
+def stage_channels(network: Network, patch: tuple[int, ...]) -> list[int]:
+    """Channels of a network's stages, bottleneck first; computes nothing. ``patch`` is a size of image in pixels."""
     with torch.no_grad():
-        output = meta.features(torch.empty((1, meta.in_channels, *meta.input_size(patch)), device="meta"))
+        output = skeleton(network).features(meta_input(network, network.geometry.input_size(patch)))
     return [stage.shape[1] for stage in output.stages]
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segraft.graphs.affinity import label_affinities
-from segraft.graphs.embedding import exact
+from segraft.graphs.embedding import at_least_float32
 from segraft.tensors import Affinities, Foreground, Labels
 from segraft.types import Offsets
 
@@ -16,7 +16,10 @@ FRACTION = (0.05, 0.99)
 
 
 def affinity(affinities: Affinities, labels: Labels, offsets: Offsets, background: str = "object") -> Tensor:
-    """Balanced squared error ``mean w (a − â)²`` over all offsets and valid pairs (Eq. 6).
+    """Balanced squared error ``mean w (a − â)²`` over all offsets and valid pairs (Eq. 6), a scalar.
+
+    ``affinities`` are ``(B, N, *space)``, ``labels`` ``(B, *space)``, offsets in pixels; ``background`` as in
+    ``label_affinities``, which raises ``UserError`` for an unknown one.
 
     Per offset and batch the rarer class is weighted by ``max(f, 1 − f) / min(f, 1 − f)``, f the positive fraction
     clipped to [0.05, 0.99], the other by 1. Divided by the number of valid pairs. 0 without any.
@@ -29,14 +32,17 @@ def affinity(affinities: Affinities, labels: Labels, offsets: Offsets, backgroun
     shape = (1, -1) + (1,) * (target.ndim - 2)
     for_same, for_different = (1 / odds).clamp_min(1).view(shape), odds.clamp_min(1).view(shape)
     weight = torch.where(target > 0, for_same, for_different) * valid
-    error = exact(affinities) - target.to(torch.promote_types(affinities.dtype, torch.float32))
+    error = at_least_float32(affinities) - target.to(torch.promote_types(affinities.dtype, torch.float32))
     return (weight.to(error.dtype) * error.square()).sum() / pairs.sum().clamp_min(1)
 
 
 def foreground(logits: Foreground, labels: Labels) -> Tensor:
-    """Binary cross-entropy of foreground logits ``(B, 1, *space)`` against ``labels > 0``, unknown pixels left out."""
+    """Binary cross-entropy of logits ``(B, 1, *space)`` against ``labels (B, *space) > 0``, a scalar.
+
+    Unknown pixels (−1) are left out; 0 without known ones. No term of the paper, which takes the foreground as given.
+    """
     known = labels >= 0
-    logits = exact(logits.squeeze(1))
+    logits = at_least_float32(logits.squeeze(1))
     target = (labels > 0).to(logits.dtype)
     losses = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return torch.where(known, losses, 0.0).sum() / known.sum().clamp_min(1)

@@ -11,7 +11,10 @@ MATCH = 0.5
 
 
 def matching_scores(table: Contingency) -> dict[str, float | int]:
-    """All scores of this module by name. Both images empty: overlap scores 1, distances 0; one empty: 0."""
+    """Return SBD, DiC, AJI, Dice, F1, PQ, SQ, DQ and the counts behind them, by name.
+
+    If both images are empty, overlap scores are 1 and distances 0; if one is empty, overlap scores are 0.
+    """
     predicted, true = object_counts(table)
     pairs = _object_pairs(table)
     tp, iou = _matches(pairs)
@@ -34,7 +37,7 @@ def matching_scores(table: Contingency) -> dict[str, float | int]:
 
 
 def object_counts(table: Contingency) -> tuple[int, int]:
-    """Return the numbers of predicted and of true objects; background is none."""
+    """Return the numbers of predicted and of true objects; background is not an object."""
     return _distinct(table.predicted_ids), _distinct(table.truth_ids)
 
 
@@ -96,7 +99,7 @@ def _aggregated_jaccard(table: Contingency, pairs: Contingency) -> float:
     """Aggregated Jaccard index (Kumar et al. 2017, algorithm 1).
 
     Each true object takes the prediction of highest IoU, of equal ones the lowest id; a prediction may be
-    taken more than once. True objects without overlap and predictions that nobody takes enlarge the union.
+    taken more than once. True objects without overlap and predictions that no object takes enlarge the union.
     """
     predicted_area = float(table.counts[table.predicted_ids > 0].sum())
     true_area = float(table.counts[table.truth_ids > 0].sum())

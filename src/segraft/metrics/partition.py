@@ -8,7 +8,7 @@ from segraft.labels.contingency import Contingency
 
 
 def partition_scores(table: Contingency) -> dict[str, float]:
-    """Variation of information in bits, its two parts, and the adapted Rand error, by name.
+    """Return the variation of information, in bits, its two parts, and the adapted Rand error, by name.
 
     Pixels whose true label is 0 are left out; a predicted 0 is a segment. Without true pixels all are 0.
     """

@@ -10,7 +10,7 @@ from segraft.errors import choose
 
 @dataclass(frozen=True)
 class Score:
-    """What there is to know about one score."""
+    """Which values of a score are better, and what kind of number it is."""
 
     better: Literal["higher", "lower", ""]
     """Which way is better; empty for numbers that only describe."""
@@ -18,7 +18,7 @@ class Score:
     """A ratio from 0 to 1, an entropy in bits, or a number of objects."""
 
     def rank(self, value: float) -> float:
-        """The value with its sign turned where lower is better: of two ranks the higher is the better one."""
+        """Return the value, negated where lower is better, so that a higher rank is always better."""
         return -value if self.better == "lower" else value
 
 
@@ -38,11 +38,11 @@ SCORES: dict[str, Score] = {
     "n_predicted": Score("", "count"),
     "n_true": Score("", "count"),
 }
-"""What ``evaluate`` measures of each image, in the order of tables."""
+"""The scores of ``segraft.metrics.scoring.evaluate``, in the order of tables."""
 COUNTS = ("tp", "fp", "fn")
-"""Objects found, invented and missed, which sets of images pool."""
+"""True positives, false positives and false negatives: objects found, invented and missed."""
 
 
 def choosing(name: str) -> Score:
-    """The score of that name, if a model can be chosen by it; ``UserError`` with the known ones otherwise."""
+    """Return the score of that name. Raises ``UserError`` for one by which no model can be chosen."""
     return choose("score to choose by", name, {name: score for name, score in SCORES.items() if score.better})

@@ -31,7 +31,7 @@ def summarise(scores: Sequence[dict[str, float | int]]) -> dict[str, float | int
     Raises ``UserError`` when there is no image.
     """
     if not scores:
-        raise UserError("no image was scored; wanted at least one pair of prediction and truth; check the folders")
+        raise UserError("got no image to score, expected at least one pair of prediction and truth; check the folders")
     means = {name: float(np.mean([each[name] for each in scores])) for name in SCORES}
     tp, fp, fn = (int(sum(each[name] for each in scores)) for name in COUNTS)
     f1, _, pq = quality(tp, fp, fn, sum(each["sq"] * each["tp"] for each in scores))

@@ -1,7 +1,7 @@
 """What a model costs: parameters, multiply-adds, memory, and the time from array to labels, stage by stage.
 
-Times are those of ``Model.predict``, taken by hooks around its network: what comes before is preparation, what comes
-after (affinities, segmentation) is post-processing.
+Times are those of ``Model.predict``, with a clock around its runner: what comes before is preparation, what comes after
+(affinities, segmentation) is post-processing.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ import torch
 
 from segraft.data import open_dataset
 from segraft.errors import UserError
+from segraft.model.config import ModelConfig, NetworkConfig
 from segraft.model.model import Model, load
-from segraft.model.torch_runner import find_device
-from segraft.networks import NETWORKS, complexity, create_network
-from segraft.tensors import Output
+from segraft.model.runner import Runner
+from segraft.model.torch_runner import TorchRunner, find_device
+from segraft.networks import NETWORKS, create_network
+from segraft.networks.contract import channels_last
+from segraft.types import Space
 
 SIZES: dict[int, tuple[int, ...]] = {2: (520, 696), 3: (64, 192, 192)}
 """Generated images for the clock, by dimension: as large as those of BBBC039; a small volume."""
@@ -34,6 +37,8 @@ SCENES: dict[int, tuple[str, dict[str, Any]]] = {
     3: ("neurites", {}),
 }
 """Data set and options: about as full of nuclei as images of BBBC039; neurites."""
+Results = tuple[np.ndarray, np.ndarray]
+"""Embedding ``(D, *v)`` and foreground logits ``(*v)``, as a runner returns them."""
 STAGES = ("preparation", "network", "postprocessing")
 ALONE = "import sys; from segraft.model.benchmarking import predict_alone; predict_alone(*sys.argv[1:])"
 
@@ -72,45 +77,47 @@ def measure(
     """
     if repeats < 1 or warmup < 0 or min(size or (1,)) < 1 or (threads is not None and threads < 1):
         raise UserError(
-            f"size {size}, repeats {repeats}, warmup {warmup}, threads {threads} came; "
-            "wanted positive numbers, warmup may be 0"
+            f"got size {size}, repeats {repeats}, warmup {warmup}, threads {threads}; "
+            "expected positive numbers, warmup may be 0"
         )
     model, trained = open_subject(subject, device)
-    ndim, given = model.network.ndim, image is not None
+    geometry, generated = model.geometry, image is None
+    ndim = geometry.ndim
     size = tuple(size or SIZES[ndim]) if image is None else image.shape[-ndim:]
     if len(size) != ndim:
-        raise UserError(f"size {size} came for a network in {ndim} dimensions; wanted {ndim} numbers")
-    image = scene(size, model.network.in_channels) if image is None else image
+        raise UserError(f"size: got {size} for a network in {ndim} dimensions, expected {ndim} numbers")
+    image = scene(size, geometry.in_channels) if image is None else image
     with _threads(threads) as used:
-        runs = [_timed(model, image, trained) for _ in range(warmup + repeats)][warmup:]
-    parameters, macs = complexity(model.network, (1, model.network.in_channels, *model.network.input_size(size)))
+        runs = [timed(model, image, trained) for _ in range(warmup + repeats)][warmup:]
+    parameters, macs = model.runner.complexity(geometry.input_size(size))
     return {
         "parameters": parameters,
         "macs": macs,
         **{stage: statistics.median(run[stage] for run in runs) for stage in (*STAGES, "total")},
-        "memory": peak_memory(subject, size, used, model.device) if memory else None,
+        "memory": peak_memory(subject, size, used, model.runner.device) if memory else None,
         "objects": runs[-1]["objects"],
         "trained": trained,
-        "generated": not given,
+        "generated": generated,
         "size": size,
         "threads": used,
-        "device": str(model.device),
+        "device": model.runner.device,
     }
 
 
 def open_subject(subject: str | Path, device: str = "auto") -> tuple[Model, bool]:
-    """Return the model of a run folder or file and True, or a network by name with fresh weights and False."""
+    """Return the model of a run folder or file and True, or a network by name with fresh weights and False.
+
+    Raises ``UserError`` for what is neither.
+    """
     if Path(subject).exists():
         return load(subject, device), True
-    if str(subject) not in NETWORKS:
+    name = str(subject)
+    if name not in NETWORKS:
         raise UserError(
             f"{subject} is neither a run folder, nor a model file, nor a network; known networks: {', '.join(NETWORKS)}"
         )
-    network = create_network(str(subject))
-    if network.ndim == 2:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    network = network.to(find_device(device))
-    return Model(network.eval().requires_grad_(False), {"network": {"name": str(subject)}}), False
+    network = channels_last(create_network(name)).to(find_device(device)).eval().requires_grad_(False)
+    return Model(TorchRunner(network), ModelConfig.usual(NetworkConfig(name), network.ndim)), False
 
 
 def scene(size: tuple[int, ...], channels: int = 1) -> np.ndarray:
@@ -126,68 +133,58 @@ def _scene(size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Clock:
-    """Hooks around a network that add up its seconds; ``ideal`` replaces its outputs, off the clock."""
+    """A runner around another one that adds up its seconds; ``ideal`` replaces its results, off the clock."""
 
-    def __init__(self, device: torch.device, ideal: Callable[[Output], Output] | None) -> None:
-        self.device, self.ideal = device, ideal
+    def __init__(self, runner: Runner, ideal: Callable[[Space, int], Results] | None) -> None:
+        self.runner, self.ideal = runner, ideal
+        self.geometry, self.device = runner.geometry, runner.device
+        self.memory, self.complexity = runner.memory, runner.complexity
         self.first: float | None = None
-        self.network = self.unmeasured = self._begin = 0.0
+        self.network = self.unmeasured = 0.0
 
-    def before(self, network: torch.nn.Module, inputs: Any) -> None:
-        """Start; a forward pre-hook."""
-        self._begin = self.now()
-        self.first = self._begin if self.first is None else self.first
-
-    def after(self, network: torch.nn.Module, inputs: Any, output: Output) -> Output:
-        """Stop; a forward hook."""
-        end = self.now()
-        self.network += end - self._begin
-        output = output if self.ideal is None else self.ideal(output)
-        self.unmeasured += self.now() - end
-        return output
-
-    def now(self) -> float:
-        """Seconds, after the device has done what it was given."""
-        if self.device.type in ("cuda", "mps"):
-            getattr(torch, self.device.type).synchronize()
-        return time.perf_counter()
+    def run(self, window: np.ndarray) -> Results:
+        """Run the other runner; see `Runner`."""
+        begin = time.perf_counter()
+        self.first = begin if self.first is None else self.first
+        embedding, foreground = self.runner.run(window)
+        end = time.perf_counter()
+        self.network += end - begin
+        if self.ideal is not None:
+            embedding, foreground = self.ideal(foreground.shape, len(embedding))
+        self.unmeasured += time.perf_counter() - end
+        return embedding, foreground
 
 
-def _timed(model: Model, image: np.ndarray, trained: bool) -> dict[str, Any]:
-    """Seconds of each stage of one prediction."""
-    clock = Clock(model.device, None if trained else ideal_output)
-    hooks = (
-        model.network.register_forward_pre_hook(clock.before),
-        model.network.register_forward_hook(clock.after),
-    )
-    try:
-        start = clock.now()
-        labels = model.predict(image)
-        end = clock.now()
-    finally:
-        for hook in hooks:
-            hook.remove()
+def timed(model: Model, image: np.ndarray, trained: bool) -> dict[str, float]:
+    """Seconds of each of the ``STAGES`` of one prediction, their ``total``, and the number of ``objects`` found.
+
+    The results of a network that is not ``trained`` are replaced by the ideal ones.
+    """
+    clock = Clock(model.runner, None if trained else ideal_results)
+    start = time.perf_counter()
+    labels = Model(clock, model.config).predict(image)
+    end = time.perf_counter()
     assert clock.first is not None  # predict runs the network at least once
     preparation = clock.first - start
     total = end - start - clock.unmeasured
     postprocessing = total - preparation - clock.network
-    objects = int(labels.max())
-    return {"preparation": preparation, "network": clock.network, "postprocessing": postprocessing,
-            "total": total, "objects": objects}  # fmt: skip
+    return {
+        "preparation": preparation,
+        "network": clock.network,
+        "postprocessing": postprocessing,
+        "total": total,
+        "objects": int(labels.max()),
+    }
 
 
-def ideal_output(output: Output) -> Output:
-    """What a perfect network would return for the generated image of this shape: a direction per instance, noise."""
-    _, dim, *space = output.embedding.shape
-    labels = torch.from_numpy(_scene(tuple(space))[1]).long()
+def ideal_results(space: Space, dim: int) -> Results:
+    """What a perfect network would return for the generated image of this size: a direction per instance, noise."""
+    labels = torch.from_numpy(_scene(space)[1]).long()
     random = torch.Generator().manual_seed(0)
     directions = torch.randn(int(labels.max()) + 1, dim, generator=random)
     embedding = directions[labels].movedim(-1, 0) + 0.3 * torch.randn(dim, *space, generator=random)
-    foreground = torch.where(labels > 0, 4.0, -4.0)[None]
-    return Output(
-        embedding.expand(output.embedding.shape).to(output.embedding),
-        foreground.expand(output.foreground.shape).to(output.foreground),
-    )
+    foreground = torch.where(labels > 0, 4.0, -4.0)
+    return embedding.numpy(), foreground.numpy()
 
 
 @contextmanager
@@ -201,14 +198,14 @@ def _threads(count: int | None) -> Iterator[int]:
         torch.set_num_threads(before)
 
 
-def peak_memory(subject: str | Path, size: tuple[int, ...], threads: int, device: torch.device) -> int | None:
+def peak_memory(subject: str | Path, size: tuple[int, ...], threads: int, device: str) -> int | None:
     """Most memory in bytes that a prediction needs; None where the system does not tell.
 
     On the CPU that of a fresh process which loads the model, segments one image and ends, libraries and all: a
     process that did other things before would hide or add to what the prediction takes. On CUDA, memory of the device.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    arguments = [str(subject), str(threads), str(device), *map(str, size)]
+    arguments = [str(subject), str(threads), device, *map(str, size)]
     child = subprocess.run(
         [sys.executable, "-c", ALONE, *arguments], capture_output=True, text=True, check=False, env=environment
     )
@@ -220,8 +217,8 @@ def predict_alone(subject: str, threads: str, device: str, *size: str) -> None:
     """Segment one image and print the peak memory of this process (or of its CUDA device) in bytes."""
     torch.set_num_threads(int(threads))
     model, trained = open_subject(subject, device)
-    _timed(model, scene(tuple(map(int, size)), model.network.in_channels), trained)
-    print(torch.cuda.max_memory_allocated() if model.device.type == "cuda" else _resident_peak())
+    timed(model, scene(tuple(map(int, size)), model.geometry.in_channels), trained)
+    print(torch.cuda.max_memory_allocated() if model.runner.device.startswith("cuda") else _resident_peak())
 
 
 def _resident_peak() -> int | None:

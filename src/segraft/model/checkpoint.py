@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +13,48 @@ from torch import Tensor, nn
 
 from segraft.errors import UserError
 from segraft.files import replacing, unwritable
+from segraft.model.config import ModelConfig
 from segraft.networks import create_network
+from segraft.networks.contract import Network
 from segraft.run_folder import MODEL, RunFolder
 
-FORMAT = 1
-"""Number of the file format written here; files of a higher one are refused."""
+Weights = dict[str, Tensor]
 HEADER = "segraft"
 """Key of the configuration, as JSON, in the header of the file."""
 
 
-def save(path: str | Path, network: nn.Module, config: dict[str, Any]) -> None:
+def save(path: str | Path, network: nn.Module, config: ModelConfig) -> None:
     """Write the weights of ``network`` and its configuration; the file appears only when it is complete.
 
-    ``path`` is the file, or a folder, in which the file is then ``MODEL``. ``config`` holds what JSON can, among it
-    ``network``: the arguments of ``create_network``. Raises ``UserError`` for a full disk or a read-only folder.
+    ``path`` is the file, or a folder, in which the file is then ``MODEL``. Raises ``UserError`` for a full disk or a
+    read-only folder.
     """
     path = Path(path)
-    path = path / MODEL if path.is_dir() else path
-    _write(path, {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}, config)
+    save_weights(path / MODEL if path.is_dir() else path, weights(network), config)
+
+
+def weights(network: nn.Module) -> Weights:
+    """A copy of the weights of a network by name, on the CPU."""
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
 
 
 def change(path: str | Path, **changes: Any) -> None:
-    """Replace entries of the configuration in a model file, or in that of a run folder; the weights stay bit for bit.
+    """Replace fields of the configuration in a model file, or in that of a run folder; the weights stay bit for bit.
 
     Raises ``UserError`` as ``read`` and ``save``.
     """
     state, config = read(path)
-    _write(locate(path), state, config | changes)
+    save_weights(locate(path), state, replace(config, **changes))
 
 
-def _write(path: Path, state: dict[str, Tensor], config: dict[str, Any]) -> None:
+def save_weights(path: Path, state: Weights, config: ModelConfig) -> None:
     """Write weights and configuration to a file beside ``path`` that replaces it when it is complete."""
-    header = json.dumps({**config, "format": FORMAT}, sort_keys=True)
-    data = safetensors.torch.save(state, metadata={HEADER: header})
+    data = safetensors.torch.save(state, metadata={HEADER: json.dumps(config.to_dict(), sort_keys=True)})
     with unwritable(path), replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
-def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read(path: str | Path) -> tuple[Weights, ModelConfig]:
     """Return the weights by name (on the CPU) and the configuration of a model file, or of the one in a run folder.
 
     Raises ``UserError`` when the file is missing, cut short, no safetensors file, not written by segraft, or of a later
@@ -63,40 +68,27 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (safetensors.SafetensorError, OSError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"{path} cannot be read as a model ({reason}); wanted a complete {MODEL} of segraft; "
+            f"{path} cannot be read as a model ({reason}); expected a complete {MODEL} of segraft; "
             "if it was cut short, copy it again"
         ) from error
 
 
-def restore(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
+def restore(path: str | Path) -> tuple[Network, ModelConfig]:
     """Build the network of a model file with its weights, on the CPU, and return it with the configuration.
 
     Raises ``UserError`` as ``read``, and when the weights do not belong to the network that the file names.
     """
     state, config = read(path)
-    network = build(config, locate(path))
+    network = create_network(**vars(config.network))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         problems = [line.strip() for line in str(error).splitlines()[1:]]
         raise UserError(
-            f"{locate(path)} holds other weights than its network {config['network']['name']!r} has "
-            f"({len(problems)} mismatches: {problems[0][:200] if problems else error}); wanted a file of segraft's"
+            f"{locate(path)} holds other weights than its network {config.network.name!r} has "
+            f"({len(problems)} mismatches: {problems[0][:200] if problems else error}); expected a file of segraft's"
         ) from error
     return network, config
-
-
-def build(config: dict[str, Any], path: Path) -> nn.Module:
-    """Build the network that a configuration describes, with fresh weights; ``path`` names it in messages."""
-    try:
-        settings = dict(config["network"])
-        filters = settings.pop("filters", None)
-        return create_network(**settings, filters=tuple(filters) if filters else None)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path} does not describe its network ({type(error).__name__}: {error}); wanted name, in_channels, dim "
-            "and filters; train or export it again"
-        ) from error
 
 
 def locate(path: str | Path) -> Path:
@@ -107,25 +99,24 @@ def locate(path: str | Path) -> Path:
         what = f"holds no {MODEL}" if path.is_dir() else "does not exist"
         if RunFolder(path).config.exists():
             raise UserError(f"{path} {what}: the run was stopped before its first validation; resume it, or train anew")
-        raise UserError(f"{path} {what}; wanted a run folder or a model file; check the path, or train first")
+        raise UserError(f"{path} {what}; expected a run folder or a model file; check the path, or train first")
     return file
 
 
-def _config(path: Path, header: str | None) -> dict[str, Any]:
+def _config(path: Path, header: str | None) -> ModelConfig:
     """Parse the configuration in the header of a file."""
     if header is None:
         raise UserError(
             f"{path} is a safetensors file of another program (no {HEADER!r} in its header); "
-            "wanted a model that segraft trained"
+            "expected a model that segraft trained"
         )
     try:
-        config = json.loads(header)
-        number = int(config["format"])
-    except (ValueError, KeyError, TypeError) as error:
+        return ModelConfig.from_dict(json.loads(header))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
         raise UserError(
-            f"{path} has a damaged configuration ({type(error).__name__}: {error}); "
-            "wanted JSON with its format number; copy the file again"
+            f"{path} has a damaged configuration ({type(error).__name__}: {reason}); "
+            "expected what segraft writes; copy the file again, or train again"
         ) from error
-    if number > FORMAT:
-        raise UserError(f"{path} has format {number}; this version reads up to {FORMAT}; update segraft")
-    return config

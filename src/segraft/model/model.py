@@ -1,38 +1,31 @@
-"""From an image to instances: a trained network with all that is needed to run it, on images of any size."""
+"""From an image to instances: a runner with all that is needed to use it, on images of any size."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from segraft.errors import UserError, choose
-from segraft.graphs.affinity import OFFSETS_2D, OFFSETS_3D_LONG, embedding_affinities
+from segraft.errors import UserError
 from segraft.images.channels import to_channels_first
 from segraft.images.normalisation import Normalisation
+from segraft.images.windows import crop
 from segraft.labels.relabel import consecutive
 from segraft.model import checkpoint
-from segraft.model.tile_memory import fitting_tile
-from segraft.model.tiling import Space, Tile, cut, scratch, tiles, within
-from segraft.model.torch_runner import find_device
-from segraft.segment import SEGMENTERS
-from segraft.types import Offsets, Stored
-
-TILE = 1024
-"""Side of the core of an automatic tile of an image."""
-LARGE = 2048**2
-"""Images of more pixels are cut into tiles."""
-VOLUME = 4.0
-"""Gigabytes that a tile of a volume may take by default."""
-COMMON = ("segmenter", "foreground", "minimum_size")
-"""What a configuration says of any segmenter; the rest are the settings of the one that it names."""
-LARGEST_SCALE = 50
-"""Scales beyond this (or below its inverse) are taken for a mistaken unit."""
+from segraft.model.affinities import affinities as window_affinities
+from segraft.model.affinities import probability as window_probability
+from segraft.model.config import ModelConfig
+from segraft.model.options import PredictOptions
+from segraft.model.resize import nearest, resize
+from segraft.model.runner import Runner
+from segraft.model.tiling import Region, Tile, overlap, scratch, tiles, within
+from segraft.model.torch_runner import TorchRunner, find_device
+from segraft.networks.contract import channels_last
+from segraft.types import Geometry, Offsets, Space, Stored
 
 
 def load(path: str | Path, device: str = "auto") -> Model:
@@ -41,46 +34,56 @@ def load(path: str | Path, device: str = "auto") -> Model:
     Raises ``UserError`` when there is no model, it is damaged, or there is no such device.
     """
     target = find_device(device)
-    network: Any
     network, config = checkpoint.restore(path)
-    if network.ndim == 2:
-        network.to(memory_format=torch.channels_last)  # a third faster on the CPU
-    return Model(network.to(target).eval().requires_grad_(False), config)
+    return Model(TorchRunner(channels_last(network).to(target).eval().requires_grad_(False)), config)
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What the network says of an image, before it is segmented."""
+
+    affinities: Stored
+    """``(N, *space)``, in [-1, 1]."""
+    probability: np.ndarray
+    """Of being foreground, ``(*space)``."""
+    embedding: np.ndarray | None
+    """``(D, *region)`` of the region that was asked for; None if none was."""
 
 
 class Model:
-    """A network with its configuration, as ``segraft.load`` returns it.
+    """A trained model, as ``segraft.load`` returns it.
 
     Parameters
     ----------
-    network : with the attributes of ``segraft.networks.contract.Network``; runs where its weights are, in eval mode
-    config : what is stored beside the weights (``model.checkpoint``); of its keys ``normalisation``, ``offsets``,
-        ``channels``, ``voxel_size`` and ``segmentation`` are used here, each with a default
+    runner : runs the network
+    config : everything that is stored beside the weights
     """
 
-    def __init__(self, network: nn.Module, config: dict[str, Any]) -> None:
-        self.network: Any = network
-        self.config = config
-        offsets = config.get("offsets") or (OFFSETS_2D if self.network.ndim == 2 else OFFSETS_3D_LONG)
-        self.offsets: Offsets = tuple(tuple(int(k) for k in offset) for offset in offsets)
-        self.normalisation = Normalisation(**config.get("normalisation", {}))
+    def __init__(self, runner: Runner, config: ModelConfig) -> None:
+        self.runner, self.config = runner, config
+        self.normalisation = Normalisation(config.percentiles)
 
     @property
-    def device(self) -> torch.device:
-        """Where the network runs."""
-        return next(self.network.parameters()).device
+    def geometry(self) -> Geometry:
+        """Sizes that the network takes and gives."""
+        return self.runner.geometry
+
+    @property
+    def offsets(self) -> Offsets:
+        """Displacements of the affinities, in pixels."""
+        return self.config.offsets
 
     def predict(
         self,
         image: np.ndarray,
         *,
         segmenter: str | None = None,
-        foreground: float | None = None,
+        foreground_threshold: float | None = None,
         minimum_size: int | None = None,
         tile: int | Sequence[int] | None = None,
-        memory: float | None = None,
+        max_memory: float | None = None,
         scale: float | Sequence[float] | None = None,
-        voxel_size: Sequence[float] | None = None,
+        voxel_size: float | Sequence[float] | None = None,
         channels: Sequence[int] | None = None,
         true_foreground: np.ndarray | None = None,
     ) -> np.ndarray:
@@ -89,13 +92,13 @@ class Model:
         Parameters
         ----------
         segmenter : a name of ``SEGMENTERS``, with its default settings, in place of the configuration's
-        foreground : probability above which a pixel is part of an object; by default that of the configuration
+        foreground_threshold : probability above which a pixel is part of an object; by default the configuration's
         minimum_size : segments of fewer pixels of this image join a larger one that they touch, or vanish; by default
             the configuration's number, in pixels of the training images
         tile : side in pixels, or one per axis, of the parts that the network computes at once, to bound its memory; by
             default none for images up to 2048², else 1024. The labels are those of the whole image, up to their
             numbers. Affinities are kept in a temporary file and segmented by connected pieces of the foreground.
-        memory : in place of ``tile``: gigabytes that a part may take, 4 by default for volumes
+        max_memory : in place of ``tile``: gigabytes that a part may take, 4 by default for volumes
         scale : factor, one or per axis, that brings the image to the pixel size of the training images
         voxel_size : the image's pixel size in nm, one or per axis, in place of ``scale``
         channels : indices of the channels to use
@@ -105,30 +108,49 @@ class Model:
         ------
         UserError : shape, channels or options do not fit, or pixels are NaN or infinite
         """
-        stored = self.channels_first(image, channels)
-        space = stored.shape[1:]
-        settings = self.config.get("segmentation", {})
-        threshold = settings.get("foreground", 0.5) if foreground is None else foreground
-        smallest = settings.get("minimum_size", 0) if minimum_size is None else minimum_size
-        if not 0 <= threshold <= 1 or smallest < 0:
-            raise UserError(
-                f"foreground {threshold} and minimum size {smallest} came; wanted a probability and at least 0 pixels"
-            )
-        factors = self._scale(scale, voxel_size)
+        options = PredictOptions(
+            segmenter=segmenter,
+            foreground_threshold=foreground_threshold,
+            minimum_size=minimum_size,
+            tile=tile,
+            max_memory=max_memory,
+            scale=scale,
+            voxel_size=voxel_size,
+        )
+        return self.segment(self.channels_first(image, channels), options, true_foreground)
+
+    def segment(
+        self, image: np.ndarray, options: PredictOptions, true_foreground: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Segment an image that `channels_first` returned; see `predict`."""
+        with self.maps(image, options) as maps:
+            return self.labels(maps, options, image.shape[1:], true_foreground)
+
+    @contextmanager
+    def maps(self, image: np.ndarray, options: PredictOptions, region: Region | None = None) -> Iterator[Maps]:
+        """What the network says of an image that `channels_first` returned, at the pixel size of the training images.
+
+        Affinities of tiled images are kept in a temporary file, which is gone afterwards. With a ``region``, one slice
+        per axis of space with start and stop, its embedding is kept, too.
+        """
+        space, factors = image.shape[1:], options.factors(self.config, self.geometry.ndim)
         target = tuple(max(1, round(size * factor)) for size, factor in zip(space, factors, strict=True))
-        if minimum_size is not None:
-            smallest = round(smallest * math.prod(target) / math.prod(space))
-        usual = settings.get("segmenter", "mutex")
-        segment = choose("segmenter", segmenter or usual, SEGMENTERS)
-        others = {name: value for name, value in settings.items() if name not in COMMON and segmenter in (None, usual)}
-        resized, parts = _resize(stored, target), self._tile(tile, memory, target)
-        with scratch((len(self.offsets), *target), stored=parts is not None) as affinities:
-            probability = self._affinities(resized, parts, affinities)
-            inside = (
-                probability > threshold if true_foreground is None else _nearest(_mask(true_foreground, space), target)
-            )
-            labels = segment(affinities, self.offsets, inside, minimum_size=smallest, **others)
-        return labels if target == space else self._back(labels, space, true_foreground)
+        tile = options.tile_shape(self.runner, self.config, target)
+        with scratch((len(self.offsets), *target), stored=tile is not None) as room:
+            yield self._maps(resize(image, target), tile, room, region)
+
+    def labels(
+        self, maps: Maps, options: PredictOptions, space: Space, true_foreground: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Segment the `maps` of an image ``(C, *space)``; see `predict`."""
+        target = maps.probability.shape
+        segmentation = options.segmentation(self.config, math.prod(target) / math.prod(space))
+        if true_foreground is None:
+            inside = maps.probability > segmentation.foreground_threshold
+        else:
+            inside = nearest(_mask(true_foreground, space), target)
+        labels = segmentation.segment(maps.affinities, self.offsets, inside)
+        return labels if target == space else _back(labels, space, true_foreground)
 
     def embed(
         self, image: np.ndarray, *, tile: int | Sequence[int] | None = None, channels: Sequence[int] | None = None
@@ -136,10 +158,10 @@ class Model:
         """Return the embedding ``(D, *space)`` and the foreground probability ``(*space)`` of an image, float32."""
         stored = self.channels_first(image, channels)
         space = stored.shape[1:]
-        embedding, probability = np.empty((self.network.dim, *space), np.float32), np.empty(space, np.float32)
+        embedding, probability = np.empty((self.geometry.dim, *space), np.float32), np.empty(space, np.float32)
         for part, vectors, logits in self._run(stored, self._tile(tile, None, space), ()):
-            embedding[:, *part.core] = vectors[0].cpu().numpy()
-            probability[part.core] = logits.sigmoid().cpu().numpy()
+            embedding[:, *part.core] = vectors
+            probability[part.core] = window_probability(logits)
         return embedding, probability
 
     def affinities(
@@ -147,142 +169,77 @@ class Model:
         image: np.ndarray,
         *,
         tile: int | Sequence[int] | None = None,
-        memory: float | None = None,
+        max_memory: float | None = None,
         channels: Sequence[int] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return affinities ``(N, *space)``, in [-1, 1], and the foreground probability ``(*space)``, float32.
 
-        ``tile`` and ``memory`` bound what the network takes, as in ``predict``.
+        ``tile`` and ``max_memory`` bound what the network takes, as in ``predict``.
         """
         stored = self.channels_first(image, channels)
-        space = stored.shape[1:]
-        affinities = np.empty((len(self.offsets), *space), np.float32)
-        return affinities, self._affinities(stored, self._tile(tile, memory, space), affinities)
+        affinities = np.empty((len(self.offsets), *stored.shape[1:]), np.float32)
+        maps = self._maps(stored, self._tile(tile, max_memory, stored.shape[1:]), affinities)
+        return affinities, maps.probability
 
-    def _affinities(self, image: np.ndarray, tile: Space | None, into: Stored) -> np.ndarray:
-        """Write the affinities of an image ``(C, *space)`` tile by tile; return the foreground."""
-        probability = np.empty(image.shape[1:], np.float32)
-        for part, vectors, logits in self._run(image, tile, self.offsets):
-            core = within(part.core, part.context)
-            into[:, *part.core] = embedding_affinities(vectors, self.offsets)[0][:, *core].cpu().numpy()
-            probability[part.core] = logits.sigmoid().cpu().numpy()
-        if np.isnan(probability.max()):
-            raise UserError("the network's output is NaN; wanted numbers; its weights are damaged: train again")
-        return probability
-
-    def _run(self, image: np.ndarray, tile: Space | None, offsets: Offsets) -> Iterator[tuple[Tile, Tensor, Tensor]]:
-        """Yield each tile, its embedding ``(1, D, *context)`` and foreground logits ``(*core)``, on the device."""
-        space, normalise = image.shape[1:], self.normalisation.scale(image)
-        for part in tiles(space, tile, self.network, offsets):
-            embedding, foreground = self._forward(normalise(cut(image, part.window)))
-            context, core = within(part.context, part.output), within(part.core, part.output)
-            yield part, embedding[:, :, *context], foreground[0, 0][core]
-
-    @torch.inference_mode()
-    def _forward(self, window: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Run the network in float32 and eval mode on a window ``(C, *window)``; training goes on afterwards."""
-        device, training = self.device, self.network.training
-        x = torch.from_numpy(np.ascontiguousarray(window))[None].to(device)
-        self.network.eval()
-        try:
-            with torch.autocast(device.type, enabled=False):
-                output = self.network(x)
-        except torch.OutOfMemoryError as error:
-            came = f"a tile of {' × '.join(map(str, window.shape[1:]))} pixels"
-            raise UserError(f"{device} has no memory for {came}; wanted smaller ones; set a smaller tile") from error
-        finally:
-            if training:
-                self.network.train()
-        return output.embedding, output.foreground
-
-    def channels_first(self, image: np.ndarray, channels: Sequence[int] | None) -> np.ndarray:
+    def channels_first(self, image: np.ndarray, channels: Sequence[int] | None = None) -> np.ndarray:
         """Bring an image to ``(C, *space)`` with the channels that the network was trained on."""
-        image, wanted = np.asarray(image), self.network.in_channels
+        image, ndim, count = np.asarray(image), self.geometry.ndim, self.geometry.in_channels
         shape = image.shape
         if not image.size:
-            raise UserError(f"an image came with shape {shape}; wanted at least one pixel; export it again")
-        channels = channels if channels is not None else self.config.get("channels")
-        first = len(shape) == self.network.ndim + 1 and shape[0] == wanted and (wanted == 1 or shape[-1] != wanted)
+            raise UserError(f"an image: got shape {shape}, expected at least one pixel; export it again")
+        channels = channels if channels is not None else self.config.channels
+        first = len(shape) == ndim + 1 and shape[0] == count and (count == 1 or shape[-1] != count)
         if channels is not None or not first:
-            image = to_channels_first(image, self.network.ndim, channels)
-        if len(image) != wanted:
-            example = " ".join(map(str, range(wanted))) if len(image) > wanted else " ".join("0" * wanted)
+            image = to_channels_first(image, ndim, channels)
+        if len(image) != count:
+            example = " ".join(map(str, range(count))) if len(image) > count else " ".join("0" * count)
             raise UserError(
-                f"an image of shape {shape} came, with {len(image)} channels; wanted {wanted}, as in training; "
+                f"an image of shape {shape}: got {len(image)} channels, expected {count}, as in training; "
                 f"choose which (channels, for example {example})"
             )
         return image
 
-    def _tile(self, tile: int | Sequence[int] | None, memory: float | None, space: Space) -> Space | None:
-        """Shape of the tiles: as wanted, or None for images that the network computes at once."""
-        if tile is not None and memory is not None:
-            raise UserError("both tile and memory came; wanted one of them; leave the other away")
-        if tile is None and memory is None and len(space) == 2:
-            return (TILE, TILE) if math.prod(space) > LARGE else None
-        if tile is None:
-            found = fitting_tile(self.network, space, self.offsets, (VOLUME if memory is None else memory) * 1e9)
-            return None if all(a >= b for a, b in zip(found, space, strict=True)) else found
-        shape = _per_axis(tile, len(space))
-        if len(shape) != len(space) or min(shape) < 1:
-            raise UserError(
-                f"tile came as {tile}; wanted a positive number of pixels, 512 for example, or one per axis"
-            )
-        return shape
+    def _tile(self, tile: int | Sequence[int] | None, max_memory: float | None, space: Space) -> Space | None:
+        return PredictOptions(tile=tile, max_memory=max_memory).tile_shape(self.runner, self.config, space)
 
-    def _scale(self, scale: float | Sequence[float] | None, voxel_size: Sequence[float] | None) -> tuple[float, ...]:
-        """Factor per axis from the image's pixels to those of the training images."""
-        ndim, trained = self.network.ndim, self.config.get("voxel_size")
-        if scale is not None and voxel_size is not None:
-            raise UserError("both scale and voxel size came; wanted one of them; leave the other away")
-        if voxel_size is not None and not trained:
-            raise UserError("a voxel size came, but the model does not know that of its training images; give scale")
-        if scale is None and voxel_size is None:
-            return (1.0,) * ndim
-        given: tuple[float, ...] = _per_axis(scale if voxel_size is None else voxel_size, ndim)
-        if len(given) != ndim or not all(math.isfinite(size) and size > 0 for size in given):
-            name = "scale" if voxel_size is None else "voxel size"
-            raise UserError(f"{name} came as {tuple(given)}; wanted {ndim} positive numbers, one per axis")
-        factors = (
-            tuple(a / b for a, b in zip(given, trained or given, strict=True)) if voxel_size is not None else given
-        )
-        if not all(1 / LARGEST_SCALE <= factor <= LARGEST_SCALE for factor in factors):
-            limits = f"{1 / LARGEST_SCALE} to {LARGEST_SCALE}"
-            raise UserError(f"the image would be resized by {factors}; wanted {limits}; check the unit (nm)")
-        return factors
+    def _maps(self, image: np.ndarray, tile: Space | None, into: Stored, region: Region | None = None) -> Maps:
+        """Write the affinities of an image ``(C, *space)`` tile by tile; return them with the foreground."""
+        probability = np.empty(image.shape[1:], np.float32)
+        embedding = None
+        if region is not None:
+            embedding = np.empty((self.geometry.dim, *(axis.stop - axis.start for axis in region)), np.float32)
+        for part, vectors, logits in self._run(image, tile, self.offsets):
+            core = within(part.core, part.context)
+            into[:, *part.core] = window_affinities(vectors, self.offsets)[:, *core]
+            probability[part.core] = window_probability(logits)
+            if embedding is not None and region is not None and (shared := overlap(part.core, region)):
+                embedding[:, *within(shared, region)] = vectors[:, *within(shared, part.context)]
+        if np.isnan(probability.max()):
+            raise UserError("network output: got NaN, expected numbers; the weights are damaged: train again")
+        return Maps(into, probability, embedding)
 
-    def _back(self, labels: np.ndarray, space: Space, true_foreground: np.ndarray | None) -> np.ndarray:
-        """Bring labels back to the shape of the image, and inside the true foreground where there is one."""
-        labels = _nearest(labels, space)
-        if true_foreground is not None:
-            labels = np.where(_mask(true_foreground, space), labels, 0)
-        return consecutive(labels)
-
-
-def _per_axis(value: Any, ndim: int) -> tuple[Any, ...]:
-    """One value per axis, from one for all or one each."""
-    values = (value,) if np.isscalar(value) else tuple(value)
-    return values * ndim if len(values) == 1 else values
+    def _run(
+        self, image: np.ndarray, tile: Space | None, offsets: Offsets
+    ) -> Iterator[tuple[Tile, np.ndarray, np.ndarray]]:
+        """Yield each tile, its embedding ``(D, *context)`` and its foreground logits ``(*core)``."""
+        space, normalise = image.shape[1:], self.normalisation.scale(image)
+        for part in tiles(space, tile, self.geometry, offsets):
+            embedding, foreground = self.runner.run(normalise(crop(image, part.window)))
+            context, core = within(part.context, part.output), within(part.core, part.output)
+            yield part, embedding[:, *context], foreground[core]
 
 
 def _mask(mask: np.ndarray, space: Space) -> np.ndarray:
     """Check a foreground that a user gives."""
     mask = np.asarray(mask)
     if mask.shape != space:
-        raise UserError(f"the true foreground came with shape {mask.shape}; wanted that of the image, {space}")
+        raise UserError(f"true foreground: got shape {mask.shape}, expected that of the image, {space}")
     return mask.astype(bool)
 
 
-def _nearest(array: np.ndarray, shape: Space) -> np.ndarray:
-    """Resize ``(*space)`` by taking the nearest pixel, which keeps labels what they are."""
-    picks = [((np.arange(new) + 0.5) * old / new).astype(np.intp) for old, new in zip(array.shape, shape, strict=True)]
-    return array if array.shape == shape else array[np.ix_(*picks)]
-
-
-def _resize(image: np.ndarray, shape: Space) -> np.ndarray:
-    """Resize ``(C, *space)`` linearly, smoothed first where it shrinks; the same image for the same shape."""
-    if image.shape[1:] == shape:
-        return image
-    from skimage.transform import resize  # slow to import, and rarely needed
-
-    channels = [resize(channel.astype(np.float32), shape, order=1, anti_aliasing=True) for channel in image]
-    return np.stack(channels).astype(np.float32)
+def _back(labels: np.ndarray, space: Space, true_foreground: np.ndarray | None) -> np.ndarray:
+    """Bring labels back to the shape of the image, and inside the true foreground where there is one."""
+    labels = nearest(labels, space)
+    if true_foreground is not None:
+        labels = np.where(_mask(true_foreground, space), labels, 0)
+    return consecutive(labels)

@@ -8,19 +8,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from segraft.files import unwritable
-from segraft.images.windows import crop
-from segraft.types import Offsets, Stored
+from segraft.types import Geometry, Offsets, Space, Stored
 
-Space = tuple[int, ...]
 Region = tuple[slice, ...]
 Part = tuple[slice, slice, slice, slice]
 """Core, context, output and window of a tile along one axis."""
-
 CHUNK = {2: 64, 3: 16}
 """Side of the chunks of a stored array, by dimension."""
 
@@ -35,34 +32,30 @@ class Tile(NamedTuple):
     output: Region
     """Pixels that the network gives results for."""
     window: Region
-    """What the network has to see. It may reach beyond the image, which is reflected there."""
+    """What the network has to see. It may reach beyond the image, see `segraft.images.windows.crop`."""
 
 
-def tiles(space: Space, tile: Space | None, network: Any, offsets: Offsets = ()) -> Iterator[Tile]:
+def tiles(space: Space, tile: Space | None, geometry: Geometry, offsets: Offsets = ()) -> Iterator[Tile]:
     """Cut an image into tiles that give the results of the whole image (one tile for None).
 
     Cores are equal, at most ``tile`` wide (rounded up to a multiple of the network's stride), and begin, as all
     outputs do, at multiples of the stride, so that pooling meets the same pixels.
-
-    Parameters
-    ----------
-    network : with the attributes ``stride halo context minimum`` of ``segraft.networks.contract.Network``
     """
-    for parts in itertools.product(*grid(space, tile, network, offsets)):
+    for parts in itertools.product(*grid(space, tile, geometry, offsets)):
         yield Tile(*zip(*parts, strict=True))
 
 
-def grid(space: Space, tile: Space | None, network: Any, offsets: Offsets) -> list[list[Part]]:
+def grid(space: Space, tile: Space | None, geometry: Geometry, offsets: Offsets) -> list[list[Part]]:
     """For each axis the core, context, output and window of each tile along it; see ``tiles``."""
     sides = tile or (None,) * len(space)
-    return [along(axis, *sizes, network, offsets) for axis, sizes in enumerate(zip(space, sides, strict=True))]
+    return [along(axis, *sizes, geometry, offsets) for axis, sizes in enumerate(zip(space, sides, strict=True))]
 
 
-def along(axis: int, size: int, tile: int | None, network: Any, offsets: Offsets) -> list[Part]:
+def along(axis: int, size: int, tile: int | None, geometry: Geometry, offsets: Offsets) -> list[Part]:
     """The tiles along one axis of so many pixels."""
-    geometry = Axis.of(network, axis, offsets)
-    width = _up(size, geometry.stride) if tile is None else geometry.width(size, tile)
-    return [geometry.part(start, min(start + width, size), size) for start in range(0, size, width)]
+    sizes = Axis.of(geometry, axis, offsets)
+    width = _up(size, sizes.stride) if tile is None else sizes.width(size, tile)
+    return [sizes.part(start, min(start + width, size), size) for start in range(0, size, width)]
 
 
 class Axis(NamedTuple):
@@ -70,18 +63,18 @@ class Axis(NamedTuple):
 
     stride: int
     halo: int
-    lost: int
+    margin: int
     smallest: int
     """Smallest output; others are a multiple of the stride larger."""
     before: int
     after: int
 
     @classmethod
-    def of(cls, network: Any, axis: int, offsets: Offsets) -> Axis:
-        """Of a network and offsets; halos are those of networks that pad, contexts of those that do not."""
-        lost, reach = network.context[axis], [0, *(offset[axis] for offset in offsets)]
-        stride = network.stride if isinstance(network.stride, int) else network.stride[axis]
-        return cls(stride, network.halo, lost, network.minimum[axis] - 2 * lost, -min(reach), max(reach))
+    def of(cls, geometry: Geometry, axis: int, offsets: Offsets) -> Axis:
+        """Of a network and offsets; networks that pad have a halo, those that do not a margin."""
+        reach = [0, *(offset[axis] for offset in offsets)]
+        stride, halo, margin = geometry.stride[axis], geometry.halo[axis], geometry.margin[axis]
+        return cls(stride, halo, margin, geometry.minimum[axis] - 2 * margin, -min(reach), max(reach))
 
     def width(self, size: int, tile: int) -> int:
         """Width of equal cores, at most ``tile`` rounded up to the stride, that cover ``size`` pixels."""
@@ -93,7 +86,7 @@ class Axis(NamedTuple):
         begin = max(0, (context.start - self.halo) // self.stride * self.stride)
         end = min(context.stop + self.halo, _up(size, self.stride)) if self.halo else context.stop
         end = begin + self.smallest + _up(max(0, end - begin - self.smallest), self.stride)
-        return slice(start, stop), context, slice(begin, end), slice(begin - self.lost, end + self.lost)
+        return slice(start, stop), context, slice(begin, end), slice(begin - self.margin, end + self.margin)
 
 
 def _up(size: int, multiple: int) -> int:
@@ -106,10 +99,10 @@ def within(region: Region, frame: Region) -> Region:
     return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(region, frame, strict=True))
 
 
-def cut(image: np.ndarray, window: Region) -> np.ndarray:
-    """Cut a window out of ``(C, *space)``; beyond the image's ends it is reflected, as often as needed."""
-    start, shape = [axis.start for axis in window], [axis.stop - axis.start for axis in window]
-    return crop(image, start, shape, None)
+def overlap(region: Region, other: Region) -> Region | None:
+    """What two regions share, or None."""
+    shared = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(region, other, strict=True))
+    return shared if all(axis.start < axis.stop for axis in shared) else None
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from segraft.errors import UserError, choose
-from segraft.networks.contract import Network
+from segraft.networks.contract import Network, skeleton
 from segraft.networks.mala import MALA
 from segraft.networks.mobilenet import MobileNet
 from segraft.networks.nested_unet import NestedUNet
@@ -20,7 +19,6 @@ from segraft.networks.resunet import ResUNet
 
 PYRAMID = (1, 2, 4, 8, 16)
 """Filters of a network of width 1."""
-
 NETWORKS: dict[str, Callable[..., Network]] = {
     "resunet": partial(ResUNet, filters=(32, 64, 179, 349, 680)),
     "resunet-tiny": partial(ResUNet, filters=tuple(4 * k for k in PYRAMID)),
@@ -30,7 +28,7 @@ NETWORKS: dict[str, Callable[..., Network]] = {
     "mala-tiny": partial(MALA, filters=(8, 16, 32, 64), wide_second=True),
 }
 EXTENTS: dict[int, tuple[int, ...]] = {2: (512, 512), 3: (64, 256, 256)}
-"""Size of the result, by dimension, whose multiply-adds are told where no other size is given."""
+"""Size of the result, by dimension, whose multiply-adds are counted where no other size is given."""
 WITH_A_WIDTH = ("resunet", "resunet-tiny", "nested-unet")
 """Networks whose filters a width stands for."""
 
@@ -64,29 +62,37 @@ def create_network(
     UserError : the name is unknown, numbers are not positive, or filters do not fit the network
     """
     build = choose("network", name, NETWORKS)
-    if width is not None and filters is not None:
-        raise UserError(f"both width {width} and filters {filters} are given; give one")
-    if width is not None:
-        filters = pyramid(name, width)
+    filters = chosen_filters(name, filters, width)
     if min((in_channels, dim, *(filters or (1,)))) < 1 or (filters is not None and len(filters) < 2):
         raise UserError(
-            f"in_channels {in_channels}, dim {dim}, filters {filters}; wanted positive numbers, two or more filters"
+            f"got in_channels {in_channels}, dim {dim}, filters {filters}; expected positive ones, two filters or more"
         )
     return build(in_channels=in_channels, dim=dim, **({"filters": tuple(filters)} if filters else {}))
+
+
+def chosen_filters(name: str, filters: tuple[int, ...] | None, width: int | None) -> tuple[int, ...] | None:
+    """Return the filters that a user chose by themselves or by a width; None for the network's own.
+
+    Raises ``UserError`` for both at once, and for the width of a network that has none.
+    """
+    if width is None:
+        return filters
+    if filters is not None:
+        raise UserError(f"got both width {width} and filters {filters}, expected one of them; omit the other")
+    return pyramid(name, width)
 
 
 def pyramid(name: str, width: int) -> tuple[int, ...]:
     """Return the filters that a width stands for; ``UserError`` for networks that have no width."""
     if name not in WITH_A_WIDTH:
         raise UserError(
-            f"width {width} came for {name}; wanted none, only {', '.join(WITH_A_WIDTH)} have one; leave it away"
+            f"width: got {width} for {name}, expected none, for only {', '.join(WITH_A_WIDTH)} have one; omit it"
         )
     return tuple(width * k for k in PYRAMID)
 
 
 def complexity(network: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:
     """Count parameters, and multiply-adds of convolutions for an input ``(batch, channels, *space)``, from shapes."""
-    meta = copy.deepcopy(network).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        meta(torch.empty(shape, device="meta"))
+        skeleton(network)(torch.empty(shape, device="meta"))
     return sum(p.numel() for p in network.parameters()), counter.get_total_flops() // 2

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from segraft.networks.contract import Network, centre, foreground_head, initialise
 from segraft.tensors import Output
+from segraft.types import Geometry
 
 SLOPE = 0.005
 """Of the leaky ReLU."""
@@ -61,7 +62,7 @@ def _widths(filters: tuple[int, ...], wide_second: bool) -> list[int]:
 class MALA(Network):
     """U-Net of valid convolutions, pooled in plane only, with an embedding head and a foreground head.
 
-    ``network(x)`` takes ``(B, in_channels, z, y, x)`` and returns what is ``context`` voxels inside it: for four levels
+    ``network(x)`` takes ``(B, in_channels, z, y, x)`` and returns what is ``margin`` voxels inside it: for four levels
     84 × 268 × 268 voxels become 56 × 56 × 56. ``filters``: channels per level. The decoder's levels have the encoder's
     channels, but with ``wide_second`` its second one has those of its first.
     """
@@ -69,16 +70,15 @@ class MALA(Network):
     ndim = 3
 
     def __init__(self, in_channels: int, dim: int, filters: tuple[int, ...], wide_second: bool = False) -> None:
-        super().__init__(in_channels, dim, filters)
         pools = len(filters) - 1
         cell = POOLING[-1] ** pools
-        self.stride = (1, cell, cell)
         # Each pair of convolutions takes 2 voxels of its level: z has 2 pools + 1 pairs of one scale; in plane
         # 2 (1 + 3 + … + cell/3) on the way down, as much on the way up, and 2 cell at the bottom.
         side = 2 * (cell - 1) + 2 * cell
-        self.context = (2 * (2 * pools + 1), side, side)
+        margin = (2 * (2 * pools + 1), side, side)
         # One voxel in z; in plane two: a bottom of one cell would be enlarged to three, of which the pair takes four.
-        self.minimum = (2 * self.context[0] + 1, 2 * side + 2, 2 * side + 2)
+        minimum = (2 * margin[0] + 1, 2 * side + 2, 2 * side + 2)
+        super().__init__(Geometry(3, in_channels, dim, (1, cell, cell), margin, minimum, (0, 0, 0)), filters)
         widths = _widths(self.filters, wide_second)
         self.down = nn.ModuleList(_pair(a, b) for a, b in pairwise((in_channels, *filters)))
         inputs, skips = (filters[-1], *widths), filters[-2::-1]
@@ -92,7 +92,7 @@ class MALA(Network):
 
     def features(self, x: Tensor) -> Output:
         """As ``forward``, with the intermediate ``stages`` from the bottleneck up through the decoder."""
-        self._check(x)
+        self.geometry.check_input(x.shape)
         skips: list[Tensor] = []
         for block in self.down:
             x = block(functional.max_pool3d(x, POOLING) if skips else x)

@@ -51,7 +51,7 @@ class MobileNet(Padded):
     def __init__(self, in_channels: int, dim: int, filters: tuple[int, ...]) -> None:
         if len(filters) != len(BLOCKS) + 2:
             raise UserError(
-                f"mobilenet came with {len(filters)} filters {tuple(filters)}; wanted {len(BLOCKS) + 2}: first "
+                f"filters of mobilenet: got {len(filters)}, {tuple(filters)}, expected {len(BLOCKS) + 2}: first "
                 "convolution, seven groups of blocks, last convolution"
             )
         strides = [FIRST_STRIDE, *(s for _, count, stride in BLOCKS for s in (stride, *(count - 1) * (1,)))]
@@ -70,7 +70,7 @@ class MobileNet(Padded):
 
     def features(self, x: Tensor) -> Output:
         """As ``forward``, with the last features at 1/8, 1/4 and 1/2 of the resolution as ``stages``."""
-        self._check(x)
+        self.geometry.check_input(x.shape)
         x = self.first(x)
         shallow = []
         for group, (_, _, stride) in zip(self.groups, BLOCKS, strict=True):
@@ -80,4 +80,4 @@ class MobileNet(Padded):
         return Output(self._enlarge(self.embedding(x)), self._enlarge(self.foreground(x)), (x, *reversed(shallow)))
 
     def _enlarge(self, x: Tensor) -> Tensor:
-        return functional.interpolate(x, scale_factor=float(self.stride), mode="bilinear")
+        return functional.interpolate(x, scale_factor=float(self.geometry.stride[0]), mode="bilinear")

@@ -43,7 +43,7 @@ class NestedUNet(Padded):
 
     def features(self, x: Tensor) -> Output:
         """As ``forward``, with the last node of every level, the deepest first, as ``stages``."""
-        self._check(x)
+        self.geometry.check_input(x.shape)
         depth = len(self.filters)
         levels: list[list[Tensor]] = []
         for i in range(depth):

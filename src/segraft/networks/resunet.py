@@ -31,7 +31,7 @@ class ResidualBlock(nn.Module):
 class ResUNet(Padded):
     """Residual U-Net with an embedding head and a foreground head.
 
-    ``network(x)`` takes ``(B, in_channels, y, x)``, both sizes a multiple of ``stride``, and returns
+    ``network(x)`` takes ``(B, in_channels, y, x)``, both sizes a multiple of the stride, and returns
     ``Output(embedding (B, dim, y, x), foreground (B, 1, y, x))``. The decoder's blocks have the encoder's widths,
     deepest first; skips are the pooled outputs, concatenated after each decoder block.
     """
@@ -51,7 +51,7 @@ class ResUNet(Padded):
 
     def features(self, x: Tensor) -> Output:
         """As ``forward``, with the intermediate ``stages`` from the bottleneck up through the decoder."""
-        self._check(x)
+        self.geometry.check_input(x.shape)
         x = self.entry(x)
         skips = []
         for block in self.down:

@@ -7,7 +7,7 @@ from typing import Any
 
 from segraft.paper.pairs import CVPPP, called
 from segraft.paper.recipe import Recipe, alone, distilled
-from segraft.settings import GRAPH_WEIGHTS
+from segraft.weights import GRAPH_WEIGHTS
 
 TEACHER = called(CVPPP, "resunet")
 ALONE, FULL = called(CVPPP, "resunet-tiny-none"), called(CVPPP, "resunet-tiny-graph")
@@ -44,9 +44,9 @@ def ablations() -> Iterator[Recipe]:
         off = {term: GRAPH_WEIGHTS[term] if term in on else 0.0 for term in GRAPH_WEIGHTS}
         yield _student(4, name, " + ".join(on), changes=off)
     for count in MEMORY:
-        yield _student(5, f"memory-{count}", f"K = {count}, L = {min(12, count)}", memory=count)
+        yield _student(5, f"memory-{count}", f"K = {count}, L = {min(12, count)}", bank_size=count)
     for count in CONTRAST:
-        yield _student(5, f"contrast-{count}", f"K = 32, L = {count}", contrast=count)
+        yield _student(5, f"contrast-{count}", f"K = 32, L = {count}", bank_samples=count)
     for number, (term, values) in LAMBDAS.items():
         for value in values:
             yield _student(5, f"{number}-{value:g}", f"λ{number[-1]} = {value:g} ({term})", changes={term: value})

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import torch
 
-from segraft.networks import complexity, create_network, dimensions, pyramid
+from segraft.networks import chosen_filters, complexity, create_network, dimensions
 from segraft.paper.recipe import Recipe
 from segraft.paper.tables import RECIPES
-from segraft.settings import TrainSettings, given
+from segraft.settings import TrainSettings, required
 
 CHANNELS = {"cvppp": 3}
 """Of data sets whose images have more than one."""
@@ -32,7 +32,7 @@ def cost(recipe: Recipe) -> Cost:
     settings = recipe.settings
     params, forward = _of(settings)
     helper = _of(RECIPES[recipe.teacher].settings, settings.patch)[1] if recipe.teacher else 0
-    return Cost(params, float(settings.steps * given(settings.batch) * (BACKWARD * forward + helper)))
+    return Cost(params, float(settings.steps * required(settings.batch) * (BACKWARD * forward + helper)))
 
 
 def size(recipe: Recipe) -> tuple[int, int]:
@@ -44,7 +44,7 @@ def size(recipe: Recipe) -> tuple[int, int]:
 def _of(settings: TrainSettings, patch: tuple[int, ...] | None = None) -> tuple[int, int]:
     """Parameters, and multiply-adds for one crop."""
     channels = CHANNELS.get(settings.dataset, 1)
-    return _complexity(settings.network, settings.filters, settings.width, channels, patch or given(settings.patch))
+    return _complexity(settings.network, settings.filters, settings.width, channels, patch or required(settings.patch))
 
 
 @lru_cache
@@ -52,6 +52,6 @@ def _complexity(
     name: str, filters: tuple[int, ...] | None, width: int | None, channels: int, patch: tuple[int, ...]
 ) -> tuple[int, int]:
     with torch.device("meta"):
-        network = create_network(name, channels, filters=filters if width is None else pyramid(name, width))
+        network = create_network(name, channels, filters=chosen_filters(name, filters, width))
     assert len(patch) == dimensions(name)
     return complexity(network, (1, channels, *patch))

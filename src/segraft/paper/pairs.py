@@ -43,7 +43,6 @@ class Bench:
 PAIRS = {"resunet": ("resunet-tiny", "mobilenet"), "nested-unet": ("resunet-tiny", "mobilenet")}
 """The released code trains both students; which of the teachers the paper pairs with which is not known here."""
 QUOTED = "quoted from Table II at second hand; not compared with the paper itself"
-
 CVPPP = Bench(
     table=1,
     dataset="cvppp",

@@ -31,7 +31,7 @@ def listing() -> None:
         cells = (each.settings.dataset, each.settings.network + width, each.method)
         known = ", ".join(f"{name} {value:g}" for scores in each.published.values() for name, value in scores.items())
         table.add_row(each.name, str(each.table), *cells, f"{params / 1e6:.3g}", f"{macs / 1e15:.0f}", known or MISSING)
-    _show(table)
+    print_table(table)
     print("Run one: segraft recipe NAME --root DIR. Costs are those of its own training; its teacher is trained once.")
 
 
@@ -40,23 +40,23 @@ def compared(recipe: Recipe, result: Result) -> Table:
     table = Table("segmentation", "paper's column", "score", "published", "measured", box=SIMPLE_HEAD)
     for column in TABLES[recipe.table].columns:
         value = result.scores[column.segmentation][column.metric]
-        published = _published(recipe, column)
+        published = published_text(recipe, column)
         table.add_row(column.segmentation, column.title, column.metric, published, f"{value:.4f}")
     return table
 
 
-def _title(column: Column) -> str:
+def title(column: Column) -> str:
     """The paper's word, and ours where it is another."""
     theirs = column.title.rpartition(": ")[2]
     return column.title if column.metric in theirs.lower() else f"{column.title} (our {column.metric})"
 
 
-def _published(recipe: Recipe, column: Column) -> str:
+def published_text(recipe: Recipe, column: Column) -> str:
     value = recipe.score(column.segmentation, column.metric)
     return MISSING if value is None else f"{value:.3f}"
 
 
-def _show(table: Table) -> None:
+def print_table(table: Table) -> None:
     """Print a table; in a file as wide as it needs to be."""
     console = Console()
     if not console.is_terminal:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segraft.settings import METHOD_WEIGHTS, DistillSettings, TrainSettings
+from segraft.settings import DistillSettings, TrainSettings
+from segraft.weights import METHOD_WEIGHTS
 
 Published = Mapping[str, Mapping[str, float]]
 """Published scores by segmentation, then by the true name of the score; one that is not available is not in it."""
-
 OFFSETS = {2: 10, 3: 12}
 """Affinities per pixel, by dimension. The released code sums over them where we take means."""
 COMMON: dict[str, Any] = {

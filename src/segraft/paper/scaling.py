@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from segraft.errors import UserError
-from segraft.settings import TrainSettings, given
+from segraft.settings import TrainSettings, required
 
 Settings = TypeVar("Settings", bound=TrainSettings)
-
 SMALLEST = {2: (32, 32), 3: (37, 241, 241)}
 """Crops that all networks of the recipes can take, and from which something is left to learn."""
 STRIDES = {2: (16, 16), 3: (1, 27, 27)}
@@ -39,7 +38,7 @@ def scaled(settings: Settings, scale: float) -> Settings:
         settings,
         steps=math.ceil(settings.steps * scale),
         validate_every=math.ceil(settings.validate_every * scale),
-        patch=_crop(given(settings.patch), scale),
+        patch=_crop(required(settings.patch), scale),
         filters=_filters(settings, scale),
     )
 
@@ -57,12 +56,12 @@ def _filters(settings: TrainSettings, scale: float) -> tuple[int, ...] | None:
     return tuple(max(b, round(a * math.sqrt(scale))) for a, b in zip(own, least, strict=True))
 
 
-def told(settings: TrainSettings, published: TrainSettings, scale: float) -> str:
+def difference(settings: TrainSettings, published: TrainSettings, scale: float) -> str:
     """What a scale changes, in one line that says what that means."""
     parts = [f"{settings.steps} of {published.steps} steps"]
-    parts.append(f"crops of {_times(given(settings.patch))}, not {_times(given(published.patch))}")
+    parts.append(f"crops of {_times(required(settings.patch))}, not {_times(required(published.patch))}")
     if settings.filters != published.filters:
-        parts.append(f"filters {' '.join(map(str, given(settings.filters)))}")
+        parts.append(f"filters {' '.join(map(str, required(settings.filters)))}")
     return f"scaled by {scale:g}: not comparable with the published figure ({', '.join(parts)})"
 
 

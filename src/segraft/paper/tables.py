@@ -67,9 +67,9 @@ TABLES: dict[int, Table] = {
     6: Table(
         "Widths of the student",
         {
-            f"width {width}, {told}": name
+            f"width {width}, {role}": name
             for width in sorted((*WIDTHS, 4))
-            for told, ending, four in (("alone", "none", ALONE), ("ours", "graph", FULL))
+            for role, ending, four in (("alone", "none", ALONE), ("ours", "graph", FULL))
             for name in [four if width == 4 else f"table6-cvppp-resunet-tiny-width-{width}-{ending}"]
         },
         LEAVES,

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 History = Sequence[Mapping[str, Any]]
 """Lines of a run's ``metrics.jsonl``."""
 Curve = tuple[list[int], list[float]]
-
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's, which colour-blind readers tell apart, too."""
 STYLES = ("-", "--", "-.", ":")

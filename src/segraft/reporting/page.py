@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from segraft.data import open_dataset
 from segraft.errors import UserError
 from segraft.files import write_text
 from segraft.metrics.scores import SCORES
 from segraft.model.model import Model, load
-from segraft.networks import EXTENTS, complexity
+from segraft.reporting.projection import Projection
+from segraft.reporting.view import View, computed_view
 from segraft.run_folder import RunFolder
 from segraft.types import Sample
 
 PICTURES = 3
 """Samples that a page shows; more would make it heavy."""
-
-
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 CURVES = ("aji", "pq", "f1", "dice", "sbd", "dic", "voi", "arand")
 """Validation scores that are drawn."""
@@ -30,9 +29,30 @@ def available() -> bool:
     return all(find_spec(name) is not None for name in ("matplotlib", "jinja2"))
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a page shows of one run: its folder, its model, and what the model makes of the samples of the page.
+
+    Without ``views`` the model is run on the samples.
+    """
+
+    folder: RunFolder
+    model: Model
+    views: Sequence[View] | None = None
+
+    @classmethod
+    def of_folder(cls, path: Path) -> Shown:
+        """A run with the model that it kept."""
+        return cls(RunFolder(path), load(path, device="cpu"))
+
+    def view(self, number: int, sample: Sample) -> View:
+        """What the model makes of a sample of the page."""
+        return computed_view(sample, self.model) if self.views is None else self.views[number]
+
+
 def write_report(
     out: Path,
-    runs: Mapping[str, Path],
+    runs: Mapping[str, Shown],
     samples: Sequence[Sample],
     scores: Mapping[str, Mapping[str, float]],
     costs: Mapping[str, Mapping[str, str]] | None = None,
@@ -45,7 +65,7 @@ def write_report(
 
     Parameters
     ----------
-    runs : run folders by the names that the page calls them; the teacher first, for its embedding decides the colours
+    runs : what to show, by the names that the page uses; the teacher first, for its embedding decides the colours
     samples : images to show, the first ``PICTURES`` of them, with their truth where it is known
     scores : of each run, as ``segraft.metrics.scoring.summarise`` returns them
     costs : by what is measured, then by run: text, as ``segraft.commands.benchmark.rows`` returns it
@@ -60,9 +80,8 @@ def write_report(
         raise UserError("a report needs matplotlib and jinja2; one is missing; run: pip install 'segraft[report]'")
     from segraft.reporting.pictures import LEGEND, picture
 
-    folders = {name: RunFolder(Path(path)) for name, path in runs.items()}
-    models = {name: load(path, device="cpu") for name, path in runs.items()}
-    projections: dict[int, Any] = {}
+    projections: dict[int, Projection] = {}
+    views = [{name: run.view(k, sample) for name, run in runs.items()} for k, sample in enumerate(samples[:PICTURES])]
     text = _render(
         title=title,
         summary=summary,
@@ -71,56 +90,16 @@ def write_report(
         scores=_score_rows(scores),
         costs=costs or {},
         legend=LEGEND,
-        pictures=[picture(sample, models, projections) for sample in samples[:PICTURES]],
-        curves=_curves({name: folder.history() for name, folder in folders.items()}),
+        pictures=[picture(sample, of_it, projections) for sample, of_it in zip(samples, views, strict=False)],
+        curves=_curves({name: run.folder.history() for name, run in runs.items()}),
         settings=[
-            *_settings_rows({name: folder.settings() for name, folder in folders.items()}),
-            _segmentation_row(models),
+            *_settings_rows({name: run.folder.settings() for name, run in runs.items()}),
+            _segmentation_row({name: run.model for name, run in runs.items()}),
         ],
     )
     page = RunFolder(Path(out)).report
     write_text(page, text)
     return page
-
-
-def write_run_report(run: Path) -> Path:
-    """Write ``report.html`` of one run into its folder and return its path.
-
-    Scores are those of the validation that chose the model. Pictures are of validation images, and left out where those
-    cannot be read any more.
-    """
-    run = Path(run)
-    folder = RunFolder(run)
-    best = folder.best_validation()
-    return write_report(
-        run,
-        {folder.name: run},
-        _validation_samples(folder),
-        {folder.name: best["val"]} if best else {},
-        _sizes(run),
-        title=f"Run {folder.name}",
-        scored=f"the validation images, with the model kept from step {best['step']}" if best else "",
-    )
-
-
-def _validation_samples(folder: RunFolder) -> Sequence[Sample]:
-    data = folder.data()
-    try:
-        samples = open_dataset(data.name, data.root, "val", **data.options)
-        return [samples[index] for index in range(min(PICTURES, len(samples)))]
-    except UserError:
-        return []  # a report can do without pictures; the run it tells of may come from another machine
-
-
-def _sizes(run: Path) -> dict[str, dict[str, str]]:
-    """Parameters and multiply-adds of a run's network, as rows of the page."""
-    name, network = run.resolve().name, load(run, device="cpu").network
-    extent = EXTENTS[network.ndim]
-    parameters, macs = complexity(network, (1, network.in_channels, *network.input_size(extent)))
-    return {
-        "parameters": {name: f"{parameters:,}"},
-        f"multiply-adds ({' × '.join(map(str, extent))})": {name: f"{macs / 1e9:.3g} G"},
-    }
 
 
 def _score_rows(scores: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
@@ -154,7 +133,7 @@ def _settings_rows(settings: Mapping[str, Mapping[str, Any]]) -> list[dict[str, 
 
 def _segmentation_row(models: Mapping[str, Model]) -> dict[str, Any]:
     """How each model segments: what training set, or tuning since."""
-    cells = {run: _plain(model.config.get("segmentation")) for run, model in models.items()}
+    cells = {run: _plain(asdict(model.config.segmentation)) for run, model in models.items()}
     return {"name": "segmentation, as stored", "cells": cells, "differs": len(set(cells.values())) > 1}
 
 

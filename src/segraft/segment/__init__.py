@@ -14,5 +14,4 @@ SEGMENTERS: dict[str, Callable[..., np.ndarray]] = {
     "multicut": multicut,
     "lifted-multicut": lifted_multicut,
 }
-
 __all__ = ["SEGMENTERS", "lifted_multicut", "multicut", "mutex_watershed", "waterz"]

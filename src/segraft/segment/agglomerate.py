@@ -19,7 +19,7 @@ from segraft.segment.watershed import watershed_fragments
 from segraft.types import Offsets, Stored
 
 QUANTILES = (*range(10, 90, 5), 90, 95)
-"""In percent; the real waterz would have to compile others."""
+"""In percent; the package waterz would have to compile others."""
 BINS = 256
 """Of the histograms behind median and quantiles, as in waterz."""
 
@@ -90,20 +90,20 @@ def _by_median(fragments: np.ndarray, nearest: np.ndarray, offsets: Offsets, thr
 def _by_quantile(
     fragments: np.ndarray, nearest: np.ndarray, offsets: Offsets, threshold: float, *, percent: int
 ) -> np.ndarray:
-    """The same with any quantile, by the real waterz."""
+    """Merge by any quantile of the same affinities, with the package waterz."""
     try:
         from waterz import agglomerate
     except ImportError as error:
         raise UserError(
-            f"the score quantile-{percent} came without the package waterz; wanted it or the score mean or median; "
-            "install it with: pip install 'segraft[em]'"
+            f"score: got quantile-{percent} without the package waterz, expected that package, or mean or median; "
+            "install it: pip install 'segraft[em]'"
         ) from error
     volume = np.zeros((3, *(1,) * (4 - nearest.ndim), *nearest.shape[1:]), np.float32)  # a plane is a volume of one
     volume[-len(nearest) :] = nearest.reshape(len(nearest), *volume.shape[1:])
     function = f"OneMinus<HistogramQuantileAffinity<RegionGraphType,{percent},ScoreValue,{BINS},true>>"
-    given = fragments.reshape(volume.shape[1:]).copy()
+    begun = fragments.reshape(volume.shape[1:]).copy()
     with _silence():
-        (labels,) = agglomerate(volume, [threshold], fragments=given, scoring_function=function)
+        (labels,) = agglomerate(volume, [threshold], fragments=begun, scoring_function=function)
     return np.asarray(labels).reshape(fragments.shape)
 
 
@@ -117,7 +117,7 @@ SCORES: dict[str, Callable[..., np.ndarray]] = {
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Let Python and compiled code print to nowhere; for the time being the whole process does."""
+    """Discard standard output of Python and of compiled code, meanwhile for the whole process."""
     sys.stdout.flush()
     kept = os.dup(1)
     try:

@@ -1,4 +1,4 @@
-"""Fragments: many small watersheds, each inside one object, which other segmenters join to instances."""
+"""Small fragments, which join the larger segments that they touch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from segraft.labels.relabel import remove_small
 def absorb_small(labels: np.ndarray, minimum: int, attraction: np.ndarray) -> np.ndarray:
     """Give the pixels of instances below ``minimum`` pixels to the larger ones, strongest ``attraction`` first.
 
-    Edge pixels whose affinities disagree fall out of their object as fragments: removing those would leave holes.
-    Fragments that reach no larger instance become background. ``attraction`` is ``(ndim, *space)``.
+    Edge pixels whose affinities disagree become fragments of their own; removing them would leave holes in objects.
+    Fragments that touch no larger instance, also not through others, become background. ``labels`` are ``(*space)``,
+    ``attraction`` ``(ndim, *space)`` in [0, 1].
     """
     from bioimage_cpp import segmentation
 

@@ -12,7 +12,7 @@ from segraft.segment.watershed import watershed_fragments
 from segraft.types import Offsets, Stored
 
 CERTAIN = 1e-3
-"""Probabilities are kept this far from 0 and 1, where costs are infinite."""
+"""Least distance of probabilities from 0 and 1, where costs are infinite."""
 
 
 def multicut(
@@ -52,7 +52,7 @@ def lifted_multicut(
     boundary: float = 0.5,
     minimum_size: int = 0,
 ) -> np.ndarray:
-    """As ``multicut``; the offsets beyond the nearest also tell whether fragments that do not touch belong together.
+    """As ``multicut``; the offsets beyond the nearest add costs between fragments that do not touch.
 
     Such a lifted edge costs when its ends are in different segments, but alone it connects nothing (Keuper et al.
     2015, https://arxiv.org/abs/1505.06973). Edges and lifted edges weigh the same in the mean. Raises ``UserError``

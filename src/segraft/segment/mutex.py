@@ -14,9 +14,9 @@ from segraft.segment.fragments import absorb_small
 from segraft.types import Offsets, Stored
 
 STRIDES = {2: (5, 5), 3: (1, 5, 5)}
-"""Every how many pixels repulsive edges are kept, by dimension; sections are too few to skip any."""
+"""Stride, in pixels per axis, at which repulsive edges are kept, by dimension; no section is skipped."""
 BLOCK = 256
-"""Pieces of the foreground whose boxes begin in the same block of this side are partitioned together."""
+"""Side, in pixels, of blocks: pieces of the foreground whose boxes begin in one block are partitioned together."""
 
 
 def mutex_watershed(
@@ -45,7 +45,7 @@ def mutex_watershed(
     space = affinities.shape[1:]
     strides = strides or STRIDES[len(space)]
     if len(strides) != len(space) or min(strides) < 1:
-        raise UserError(f"strides came as {strides}; wanted {len(space)} positive integers, one per axis")
+        raise UserError(f"strides: got {strides}, expected {len(space)} positive integers; give one per axis")
     labels = np.zeros(space, np.uint32)
     largest = 0
     for box, inside in _blocks(np.ones(space, bool) if foreground is None else foreground, strides):
@@ -56,7 +56,7 @@ def mutex_watershed(
 
 
 def _blocks(foreground: np.ndarray, strides: tuple[int, ...]) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
-    """Boxes of neighbouring connected pieces of the foreground, whole, and the masks of these pieces.
+    """Yield boxes around whole neighbouring connected pieces of the foreground, and the masks of these pieces.
 
     Boxes begin on the grid of repulsive edges.
     """
@@ -78,7 +78,7 @@ def _blocks(foreground: np.ndarray, strides: tuple[int, ...]) -> Iterator[tuple[
 def _partition(
     affinities: np.ndarray, offsets: Offsets, inside: np.ndarray, strides: tuple[int, ...], minimum_size: int
 ) -> np.ndarray:
-    """Consecutive segments of the pixels ``inside``."""
+    """Return consecutive segments of the pixels ``inside``; 0 elsewhere."""
     from bioimage_cpp import segmentation  # compiled, not needed to import segraft
 
     weights = _weights(affinities)
@@ -87,7 +87,7 @@ def _partition(
 
 
 def _weights(affinities: np.ndarray) -> np.ndarray:
-    """Edge weights as the library wants them: affinity where edges attract, 1 − affinity where they repel."""
+    """Return edge weights for the library: affinity where edges attract, 1 − affinity where they repel."""
     attracting = affinities.ndim - 1
     weights = clipped(affinities)
     np.subtract(1, weights[attracting:], out=weights[attracting:])

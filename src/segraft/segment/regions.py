@@ -1,4 +1,4 @@
-"""The region graph: fragments that touch, and the affinities across their borders."""
+"""The region adjacency graph: fragments that touch, and the affinities across their borders."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class RegionGraph:
 
     @property
     def graph(self) -> Any:
-        """The library's graph of it, its edges in the order of ``edges``."""
+        """This graph as one of ``bioimage-cpp``, with edges in the order of ``edges``."""
         from bioimage_cpp.graph import UndirectedGraph
 
         return UndirectedGraph.from_unique_edges(int(self.fragments.max()), self.edges)
 
     def join(self, groups: np.ndarray) -> np.ndarray:
-        """Give all fragments of one group one label: groups ``(nodes,)`` from 0 to labels ``(*space)`` from 1."""
+        """Return labels ``(*space)`` from 1 of the groups ``(nodes,)``, from 0, that the fragments belong to."""
         return np.concatenate([np.zeros(1, np.uint64), groups.astype(np.uint64) + np.uint64(1)])[self.fragments]
 
 

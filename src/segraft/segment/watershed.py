@@ -8,7 +8,7 @@ from scipy.spatial import KDTree
 
 
 def boundary_map(nearest: np.ndarray) -> np.ndarray:
-    """How likely each pixel lies on a boundary: ``1 −`` the mean of its nearest affinities in the plane.
+    """Return how likely each pixel lies on a boundary: ``1 −`` the mean of its nearest affinities in the plane.
 
     ``nearest`` is ``(ndim, *space)``: from each pixel one back along each axis. The first row and column, which have no
     such partner, take the affinity of the second. Returns ``(*space)``, float32.
@@ -43,19 +43,19 @@ def watershed_fragments(nearest: np.ndarray, foreground: np.ndarray | None, boun
 
 
 def _section(nearest: np.ndarray, inside: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Fragments of one plane ``(y, x)`` inside ``mask``; what no seed reaches are fragments of their own."""
+    """Return the fragments of a plane ``(y, x)`` inside ``mask``; parts that no seed reaches are further fragments."""
     from bioimage_cpp import segmentation
 
     if not mask.any():
         return np.zeros(mask.shape, np.uint64)
-    markers = _seeds(inside)
+    markers = seeds(inside)
     labels = segmentation.watershed_from_affinities(nearest, ((-1, 0), (0, -1)), markers, mask=mask)
     rest, _ = ndimage.label(mask & (labels == 0))
     return np.where(rest, rest.astype(np.uint64) + labels.max(), labels)
 
 
-def _seeds(inside: np.ndarray) -> np.ndarray:
-    """Number one point in each part of a plane that is far from its boundaries; ``uint64``, elsewhere 0."""
+def seeds(inside: np.ndarray) -> np.ndarray:
+    """Return seeds ``(y, x)``: maxima of the distance to the boundaries of a plane, numbered from 1; ``uint64``."""
     from bioimage_cpp import distance
 
     markers = np.zeros(inside.shape, np.uint64)

@@ -102,7 +102,6 @@ INTENSITY: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = 
 """What changes grey values, of all sections alike: ``blur``, ``gamma``, ``contrast``, ``brightness``, ``noise``.
 Of volumes only: some sections out of focus (``defocus``), contrast and brightness that differ from section to section
 (``sections``), and some sections blank (``missing``), which the labels do not show."""
-
 SECTIONS_ONLY = ("defocus", "sections", "missing")
 """Names that act on single sections: for ``(z, y, x)`` only."""
 VOLUMES_ONLY = (*transforms.SECTIONS_ONLY, *SECTIONS_ONLY)

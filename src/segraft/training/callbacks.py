@@ -6,7 +6,7 @@ import json
 import math
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -18,7 +18,8 @@ from segraft.errors import UserError
 from segraft.files import replacing, unwritable, write_text
 from segraft.metrics.scores import choosing
 from segraft.run_folder import RunFolder
-from segraft.settings import DistillSettings, TrainSettings, given
+from segraft.settings import DistillSettings, TrainSettings, required
+from segraft.training.module import TrainingModule
 
 LOG_EVERY = 10
 """Steps between two lines of loss terms."""
@@ -30,16 +31,28 @@ class Stopped(UserError):
     code = 130
 
 
-class Keeper(Callback):
+class Recorder(Callback):
     """Validates, and writes ``metrics.jsonl``, TensorBoard events, the best model and ``checkpoints/last.ckpt``.
 
     All at the end of a step, in an order that makes a stopped run go on as if it had never stopped: a checkpoint is
     written after the validation at its step, so that it knows the result. Set ``interrupted`` to save and raise
     ``Stopped`` after the current step.
+
+    Parameters
+    ----------
+    validate : segments the validation images with the network as it is, and returns their scores by name
+    keep_model : called when these are the best so far
     """
 
-    def __init__(self, settings: TrainSettings, save_model: Callable[[], None]) -> None:
-        self.settings, self.save_model = settings, save_model
+    state_key = "Keeper"  # the name in the checkpoints of the first version
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        validate: Callable[[], Mapping[str, float | int]],
+        keep_model: Callable[[], None],
+    ) -> None:
+        self.settings, self.validate, self.keep_model = settings, validate, keep_model
         self.folder = RunFolder(settings.out)
         self.scores: dict[str, float] = {}
         self.best = -math.inf
@@ -53,12 +66,12 @@ class Keeper(Callback):
         """What a resumed run goes on with."""
         return {"best": self.best, "waited": self.waited, "scores": self.scores, "seconds": self._elapsed()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the interrupted run was."""
-        self.best, self.waited = state["best"], state["waited"]
-        self.scores, self.seconds = state["scores"], state["seconds"]
+        self.best, self.waited = state_dict["best"], state_dict["waited"]
+        self.scores, self.seconds = state_dict["scores"], state_dict["seconds"]
 
-    def on_train_start(self, trainer: lightning.Trainer, learner: Any) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Forget what was logged after the checkpoint that training resumes from."""
         self._clock = time.monotonic()
         trainer.should_stop = self._patience_lost()
@@ -68,26 +81,31 @@ class Keeper(Callback):
         with unwritable(self.folder.path):
             self._board = SummaryWriter(str(self.settings.out), purge_step=trainer.global_step + 1)
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: object, **__: object
+    ) -> None:
         """Log the terms; validate; keep a checkpoint; stop where the user asked to."""
+        assert isinstance(pl_module, TrainingModule)
         step = trainer.global_step
         due = step % self.settings.validate_every == 0 or step == self.settings.steps
         if step % LOG_EVERY == 0 or step == 1 or due:
-            self._log_terms(trainer, learner)
+            self._log_terms(trainer, pl_module)
         if due:
-            self._validate(trainer, learner)
+            self._validate(trainer)
         interrupted = trainer.strategy.reduce_boolean_decision(self.interrupted, all=False)
         if due or interrupted:
             self._checkpoint(trainer)
         if interrupted:
             raise Stopped(f"stopped and saved after step {step} of {trainer.max_steps}; go on with: {self.command()}")
 
-    def on_train_end(self, trainer: lightning.Trainer, learner: Any) -> None:
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Complete the TensorBoard events."""
-        with unwritable(self.settings.out):
+        with unwritable(self.folder.path):
             self._close()
 
-    def on_exception(self, trainer: lightning.Trainer, learner: Any, exception: BaseException) -> None:
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
         """Complete the TensorBoard events, unless it is they that cannot be written."""
         with suppress(OSError):
             self._close()
@@ -102,28 +120,28 @@ class Keeper(Callback):
         verb = "distill" if isinstance(self.settings, DistillSettings) else "train"
         return f"segraft {verb} --config {shlex.quote(str(self.settings.out))} --resume"
 
-    def _log_terms(self, trainer: lightning.Trainer, learner: Any) -> None:
-        terms = {name: float(term) for name, term in learner.terms.items()}
+    def _log_terms(self, trainer: lightning.Trainer, module: TrainingModule) -> None:
+        terms = {name: float(term) for name, term in module.terms.items()}
         for name, value in terms.items():
             if not math.isfinite(value):
                 raise UserError(
-                    f"the loss term {name} is {value} at step {trainer.global_step}; wanted a finite number; "
+                    f"the loss term {name} is {value} at step {trainer.global_step}; expected a finite number; "
                     "train with a lower rate, or in float32"
                 )
         self._write(trainer, terms, {f"train/{name}": value for name, value in terms.items()})
 
-    def _validate(self, trainer: lightning.Trainer, learner: Any) -> None:
+    def _validate(self, trainer: lightning.Trainer) -> None:
         """Score the validation images, and keep the model if it is the best so far."""
-        scores: Any = trainer.strategy.broadcast(learner.validate() if trainer.is_global_zero else None)
+        scores = trainer.strategy.broadcast(self.validate() if trainer.is_global_zero else {})
         self.scores = {name: round(float(value), 6) for name, value in scores.items()}
         self._write(trainer, {"val": self.scores}, {f"val/{name}": value for name, value in self.scores.items()})
-        monitor = given(self.settings.monitor)
+        monitor = required(self.settings.monitor)
         value = choosing(monitor).rank(self.scores[monitor])
         self.waited += 1
         if value > self.best or self.best == -math.inf:  # a score may be undefined, but a model is always kept
             self.best, self.waited = value if math.isfinite(value) else -math.inf, 0
             if trainer.is_global_zero:
-                self.save_model()
+                self.keep_model()
         trainer.should_stop = self._patience_lost()
 
     def _patience_lost(self) -> bool:
@@ -139,7 +157,7 @@ class Keeper(Callback):
         if self._board is None:
             return
         line = {"step": trainer.global_step, "seconds": round(self._elapsed(), 1), **values}
-        with unwritable(self.settings.out):
+        with unwritable(self.folder.path):
             with self.folder.metrics.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
             for name, value in curves.items():

@@ -9,24 +9,24 @@ from typing import Any
 
 import lightning
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from segraft.errors import choose
 from segraft.graphs.affinity import BACKGROUNDS, unit_affinities
 from segraft.graphs.embedding import unit
 from segraft.losses import supervised, weighted_sum
-from segraft.metrics.scoring import evaluate, summarise
-from segraft.model.model import Model
-from segraft.networks.contract import centre
-from segraft.settings import OPTIMIZERS, TrainSettings, given
+from segraft.losses.distiller import Distiller, Lesson
+from segraft.networks.contract import Network, centre
+from segraft.settings import OPTIMIZERS, TrainSettings, required
 from segraft.tensors import Output
 from segraft.training.batches import Batches
 from segraft.training.patches import Patches
+from segraft.types import Offsets
 
 
-class Learner(lightning.LightningModule):
-    """A network with its loss terms (Eq. 8), optimiser, training batches and validation by segmentation scores.
+class TrainingModule(lightning.LightningModule):
+    """A network with its loss terms (Eq. 8), optimiser and training batches.
 
     The teacher is no submodule: it is in no checkpoint, gets no gradient and stays in eval mode. ``terms`` are the
     unweighted loss terms of the last step, by name.
@@ -34,22 +34,23 @@ class Learner(lightning.LightningModule):
 
     def __init__(
         self,
-        model: Model,
+        network: Network,
+        offsets: Offsets,
         settings: TrainSettings,
         patches: Patches,
-        validation: Sequence,
-        distiller: nn.Module | None = None,
-        teacher: nn.Module | None = None,
+        distiller: Distiller | None = None,
+        teacher: Network | None = None,
     ) -> None:
         super().__init__()
-        self.background = given(settings.background)
+        self.background = required(settings.background)
         choose("background", self.background, BACKGROUNDS)
-        self.network: Any = model.network
-        self.distiller = distiller
-        self.model, self.settings, self.patches, self.validation = model, settings, patches, validation
+        self.network, self.distiller = network, distiller
+        self.offsets, self.settings, self.patches = offsets, settings, patches
         self.weights = settings.term_weights()
-        self._teacher: list[Any] = [teacher.eval().requires_grad_(False)] if teacher is not None else []
+        self._teacher = [teacher.eval().requires_grad_(False)] if teacher is not None else []
         self.terms: dict[str, Tensor] = {}
+
+    network: Network
 
     def on_fit_start(self) -> None:
         """Bring the teacher to the student's device."""
@@ -70,14 +71,14 @@ class Learner(lightning.LightningModule):
         output = self.network.features(image)
         labels = centre(labels, output.embedding.shape[2:])
         units = unit(output.embedding)
-        affinities = unit_affinities(units, self.model.offsets)
+        affinities = unit_affinities(units, self.offsets)
         terms = {
-            "affinity": supervised.affinity(affinities, labels, self.model.offsets, self.background),
+            "affinity": supervised.affinity(affinities, labels, self.offsets, self.background),
             "foreground": supervised.foreground(output.foreground, labels),
         }
         if self.distiller is not None:
-            seen = look(self._teacher[0], image, tuple(output.embedding.shape[2:]))
-            terms |= self.distiller(output, seen, labels, affinities, units)
+            teacher = teacher_output(self._teacher[0], image, tuple(output.embedding.shape[2:]))
+            terms |= self.distiller.learn(Lesson(output, teacher, labels, self.offsets, units, affinities))
         return terms
 
     def configure_optimizers(self) -> Any:
@@ -93,7 +94,7 @@ class Learner(lightning.LightningModule):
         """Batches from the current step on."""
         batches = Batches(
             self.patches,
-            given(self.settings.batch),
+            required(self.settings.batch),
             self.global_step,
             self.settings.steps,
             self.trainer.global_rank,
@@ -102,31 +103,21 @@ class Learner(lightning.LightningModule):
         workers = self.settings.workers
         return DataLoader(batches, batch_size=None, num_workers=workers, worker_init_fn=_leave_interrupts)
 
-    def validate(self) -> dict[str, float | int]:
-        """Segment the validation images and score them; see ``summarise``."""
-        return summarise(
-            [
-                evaluate(self.model.predict(sample.image), sample.labels)
-                for sample in self.validation
-                if sample.labels is not None
-            ]
-        )
-
 
 @torch.no_grad()
-def look(teacher: Any, image: Tensor, space: tuple[int, ...]) -> Output:
+def teacher_output(teacher: Network, image: Tensor, space: tuple[int, ...]) -> Output:
     """What a teacher makes of the middle of images ``(B, C, *patch)``: an output ``(B, D, *space)``, with its stages.
 
     It sees as much as it needs for that, which may be less than the student sees: valid networks of other depths have
-    other contexts.
+    other margins.
     """
-    window = teacher.input_size(space)
-    more = [size - 2 * lost - wanted for size, lost, wanted in zip(window, teacher.context, space, strict=True)]
-    for axis, (size, wanted, lost, extra) in enumerate(zip(window, space, teacher.context, more, strict=True), start=2):
-        begin = (image.shape[axis] - wanted) // 2 - lost - extra // 2
-        image = image.narrow(axis, begin, size)
-    seen = teacher.features(image)
-    return Output(centre(seen.embedding, space), centre(seen.foreground, space), seen.stages)
+    geometry = teacher.geometry
+    window = geometry.input_size(space)
+    for axis, (size, inner, margin) in enumerate(zip(window, space, geometry.margin, strict=True), start=2):
+        extra = size - 2 * margin - inner
+        image = image.narrow(axis, (image.shape[axis] - inner) // 2 - margin - extra // 2, size)
+    output = teacher.features(image)
+    return Output(centre(output.embedding, space), centre(output.foreground, space), output.stages)
 
 
 def rate_factor(settings: TrainSettings) -> Callable[[int], float]:

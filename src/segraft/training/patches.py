@@ -18,7 +18,7 @@ from segraft.labels.borders import widen_borders
 from segraft.labels.check import UNKNOWN
 from segraft.labels.relabel import consecutive
 from segraft.training.augment import apply_intensity, check_names
-from segraft.training.transforms import apply_geometry, draw_geometry
+from segraft.training.transforms import SCALES, apply_geometry, draw_geometry
 from segraft.types import Sample
 
 Normalise = Callable[[np.ndarray], np.ndarray]
@@ -44,6 +44,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         becomes unknown, as `segraft.labels.borders.widen_borders` says; None leaves labels as they are
     margin : pixels per axis by which a patch may reach beyond the image on each side, where it is mirrored: as many as
         valid convolutions lose, so that their output gets to the image's ends; none by default
+    scales : smallest and largest magnification of the transform called scale
 
     Raises
     ------
@@ -62,19 +63,21 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         channels: Sequence[int] | None = None,
         border: int | None = None,
         margin: Sequence[int] | None = None,
+        scales: tuple[float, float] = SCALES,
     ) -> None:
         if len(patch) not in (2, 3) or min(patch) < 1:
-            raise UserError(f"patch {tuple(patch)}; wanted positive sizes; give (y, x) or (z, y, x)")
+            raise UserError(f"patch: got {tuple(patch)}, expected positive sizes; give (y, x) or (z, y, x)")
         check_names(geometry, intensity, len(patch))
         if seed < 0:
-            raise UserError(f"seed {seed}; wanted an integer of 0 or more; give another")
+            raise UserError(f"seed: got {seed}, expected an integer of 0 or more; give another")
         if len(samples) == 0:
-            raise UserError("no images to train on; wanted at least one; check the folder and the split")
+            raise UserError("training images: got none, expected at least one; check the folder and the split")
         self.patch = tuple(patch)
         self.margin = tuple(margin or (0,) * len(patch))
         self.seed = seed
         self.geometry = tuple(geometry)
         self.intensity = tuple(intensity)
+        self.scales = scales
         self._images: list[np.ndarray] = []
         self._normalise: list[Normalise] = []
         self._labels: list[np.ndarray] = []
@@ -88,8 +91,8 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         stored = sample.image if channels is None else sample.image[list(channels)]
         if self._images and len(stored) != len(self._images[0]):
             raise UserError(
-                f"{sample.name} has {len(stored)} channels, earlier images {len(self._images[0])}; "
-                "wanted the same for all; choose the channels to use"
+                f"{sample.name}: got {len(stored)} channels, expected {len(self._images[0])} as in earlier images; "
+                "choose the channels to use"
             )
         try:
             image, normalise = _prepare(stored, normalisation)
@@ -110,7 +113,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         index = _generator(self.seed, 0, epoch).permutation(len(self._images))[place]
         image, labels = self._images[index], self._labels[index]
         rng = _generator(self.seed, 1, k)
-        geometry = draw_geometry(self.geometry, rng, self.patch)
+        geometry = draw_geometry(self.geometry, rng, self.patch, self.scales)
         start = []
         for extent, size, margin in zip(labels.shape, geometry.source_shape(self.patch), self.margin, strict=True):
             first, last = sorted((-margin, extent - size + margin))
@@ -167,16 +170,16 @@ def _check_sample(sample: Sample, ndim: int, channels: Sequence[int] | None) -> 
     axes = "y, x" if ndim == 2 else "z, y, x"
     if len(space) != ndim or 0 in sample.image.shape:
         raise UserError(
-            f"{sample.name} has shape {sample.image.shape}; wanted (channels, {axes}) without an empty axis; "
+            f"{sample.name}: got shape {sample.image.shape}, expected (channels, {axes}) without an empty axis; "
             "give a patch with as many sizes as the images have axes"
         )
     if sample.labels is not None and sample.labels.shape != space:
         raise UserError(
-            f"labels of {sample.name} have shape {sample.labels.shape}; wanted the image's {space}; "
+            f"labels of {sample.name}: got shape {sample.labels.shape}, expected the image's {space}; "
             "pair each image with its own labels"
         )
     if channels is not None and not all(0 <= channel < len(sample.image) for channel in channels):
         raise UserError(
-            f"channels {tuple(channels)} of {sample.name}; wanted some of 0 to {len(sample.image) - 1}; "
+            f"channels of {sample.name}: got {tuple(channels)}, expected some of 0 to {len(sample.image) - 1}; "
             "choose channels that every image has"
         )

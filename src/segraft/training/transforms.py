@@ -5,34 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy.interpolate import BSpline
 from scipy.ndimage import map_coordinates
 
 from segraft.errors import UserError, choose
-from segraft.images.windows import crop
+from segraft.images.windows import crop, window_at
 from segraft.labels.check import UNKNOWN
 
 WARP_CHANCE = 0.3
-
-
 SCALES = (0.8, 1.25)
-
-
+"""Smallest and largest magnification, unless the user says otherwise."""
 ELASTIC_SPACING = 32
-
-
 ELASTIC_AMPLITUDE = 6.0
-
-
 MISALIGN_CHANCE = 0.3
-
-
 MISALIGN_PIXELS = 16
 """Largest displacement of sections along each of y and x."""
-
-
 SLIP_CHANCE = 0.5
 """Of a misalignment to be a slip of one section; else all later sections are displaced."""
 
@@ -60,10 +50,11 @@ class Transform:
     def cut(self, array: np.ndarray, start: Sequence[int], shape: Sequence[int], outside: int | None) -> np.ndarray:
         """As `crop`, with each section cut where its shift puts it."""
         if self.shifts is None:
-            return crop(array, start, shape, outside)
+            return crop(array, window_at(start, shape), outside)
         z, y, x = start
         plane = (1, *shape[1:])
-        cuts = [crop(array, (z + n, y + dy, x + dx), plane, outside) for n, (dy, dx) in enumerate(self.shifts.tolist())]
+        starts = [(z + n, y + dy, x + dx) for n, (dy, dx) in enumerate(self.shifts.tolist())]
+        cuts = [crop(array, window_at(begin, plane), outside) for begin in starts]
         return np.concatenate(cuts, axis=-3)
 
     def turn(self, array: np.ndarray) -> np.ndarray:
@@ -115,10 +106,12 @@ def _rotate(geometry: Transform, rng: np.random.Generator, patch: Sequence[int])
     return _linear(geometry, np.array([[cos, -sin], [sin, cos]]))
 
 
-def _scale(geometry: Transform, rng: np.random.Generator, patch: Sequence[int]) -> Transform:
+def _scale(
+    geometry: Transform, rng: np.random.Generator, patch: Sequence[int], scales: tuple[float, float] = SCALES
+) -> Transform:
     if rng.random() >= WARP_CHANCE:
         return geometry
-    factor = math.exp(rng.uniform(*np.log(SCALES)))
+    factor = math.exp(rng.uniform(*np.log(scales)))
     return _linear(geometry, np.eye(2) / factor)
 
 
@@ -155,8 +148,6 @@ GEOMETRY: dict[str, Callable[[Transform, np.random.Generator, Sequence[int]], Tr
 """What moves pixels: mirror images along any axis, z too (``flip``); in the ``(y, x)`` plane and on all sections alike,
 quarter turns (``rotate90``), turns by any angle (``rotate``), magnification (``scale``) and smooth deformation
 (``elastic``). Of volumes only: one section, or all from a random one on, displaced in plane (``misalign``)."""
-
-
 SECTIONS_ONLY = ("misalign",)
 """Names that act on single sections: for ``(z, y, x)`` only."""
 
@@ -168,17 +159,24 @@ def check(
     for name in names:
         choose(f"{kind} augmentation", name, known)
         if ndim == 2 and name in sections_only:
-            raise UserError(f"augmentation {name!r} came for 2-D images; wanted volumes (z, y, x); leave it out")
+            raise UserError(f"augmentation {name!r}: got 2-D images, expected volumes (z, y, x); omit it")
 
 
-def draw_geometry(names: Sequence[str], rng: np.random.Generator, patch: Sequence[int]) -> Transform:
+def draw_geometry(
+    names: Sequence[str],
+    rng: np.random.Generator,
+    patch: Sequence[int],
+    scales: tuple[float, float] = SCALES,
+) -> Transform:
     """Draw the transforms called ``names`` (keys of `GEOMETRY`) for a patch of shape ``patch``.
+
+    ``scales`` are the smallest and the largest magnification.
 
     Raises `UserError` for names that are unknown, or that need sections where ``patch`` has none.
     """
     check("geometry", names, GEOMETRY, SECTIONS_ONLY, len(patch))
     geometry = Transform()
-    for name, transform in GEOMETRY.items():
+    for name, transform in (GEOMETRY | {"scale": partial(_scale, scales=scales)}).items():
         if name in names:
             geometry = transform(geometry, rng, patch)
     return geometry

@@ -1,0 +1,17 @@
+"""Which pixels are partners: the displacements of the affinity graph, by name (no PyTorch needed)."""
+
+from __future__ import annotations
+
+from segraft.types import Offsets
+
+OFFSETS_2D: Offsets = tuple(offset for k in (1, 3, 5, 9, 27) for offset in ((-k, 0), (0, -k)))
+OFFSETS_3D: Offsets = ((-1, 0, 0), (0, -1, 0), (0, 0, -1))
+OFFSETS_3D_LONG: Offsets = (
+    *OFFSETS_3D,
+    *((-2, 0, 0), (0, -3, 0), (0, 0, -3), (-3, 0, 0), (0, -9, 0), (0, 0, -9)),
+    *((-4, 0, 0), (0, -27, 0), (0, 0, -27)),
+)
+OFFSETS = {"2d": OFFSETS_2D, "3d": OFFSETS_3D, "3d-long": OFFSETS_3D_LONG}
+"""Sets of offsets by name: five distances per axis in images; the nearest, or four distances per axis, in volumes."""
+USUAL: dict[int, Offsets] = {2: OFFSETS_2D, 3: OFFSETS_3D_LONG}
+"""Offsets by the number of axes of space, where nothing else is said."""

@@ -1,0 +1,132 @@
+"""What is stored beside the weights: everything that prediction needs to know, each default in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar, get_type_hints
+
+import numpy as np
+
+from segraft.coerce import coerce
+from segraft.errors import UserError, choose
+from segraft.graphs.offsets import USUAL
+from segraft.segment import SEGMENTERS
+from segraft.types import Offsets, Stored
+
+Made = TypeVar("Made")
+FORMAT = 2
+"""Number of the layout written here; older ones are upgraded, newer ones refused."""
+PERCENTILES = (1.0, 99.8)
+"""Of each channel of each image: what becomes 0, and what becomes 1."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The arguments of ``create_network``."""
+
+    name: str
+    in_channels: int = 1
+    dim: int = 16
+    filters: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """How affinities and foreground become labels."""
+
+    segmenter: str = "mutex"
+    """A name of ``SEGMENTERS``."""
+    foreground_threshold: float = 0.5
+    """Probability above which a pixel is part of an object."""
+    minimum_size: int = 0
+    """Segments of fewer pixels join a larger one that they touch, or vanish; in pixels of the training images."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """The segmenter's own settings by name."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        choose("segmenter", self.segmenter, SEGMENTERS)
+        if not 0 <= self.foreground_threshold <= 1 or self.minimum_size < 0:
+            raise UserError(
+                f"got foreground threshold {self.foreground_threshold} and minimum size {self.minimum_size}, "
+                "expected a probability and at least 0 pixels"
+            )
+
+    def changed(self, segmenter: str | None, threshold: float | None, minimum_size: int | None) -> Segmentation:
+        """Return the segmentation with what is not None; another segmenter has its default settings."""
+        threshold = self.foreground_threshold if threshold is None else threshold
+        size = self.minimum_size if minimum_size is None else minimum_size
+        if segmenter in (None, self.segmenter):
+            return replace(self, foreground_threshold=threshold, minimum_size=size)
+        return Segmentation(segmenter or "", threshold, size)
+
+    def segment(self, affinities: Stored, offsets: Offsets, foreground: np.ndarray) -> np.ndarray:
+        """Labels ``(*space)`` from affinities ``(N, *space)`` inside a boolean foreground ``(*space)``.
+
+        Raises ``UserError`` where settings or offsets do not fit the segmenter.
+        """
+        segmenter = SEGMENTERS[self.segmenter]
+        return segmenter(affinities, offsets, foreground, minimum_size=self.minimum_size, **self.settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Everything that is stored beside the weights, and all that `Model` knows beside its runner."""
+
+    network: NetworkConfig
+    offsets: Offsets
+    """Displacements of the affinities, in pixels."""
+    percentiles: tuple[float, float] = PERCENTILES
+    voxel_size: tuple[float, ...] | None = None
+    """Pixel size of the training images per axis, in nm; None where it is not known."""
+    channels: tuple[int, ...] | None = None
+    """Indices of the image channels to use; None for all."""
+    segmentation: Segmentation = field(default_factory=Segmentation)
+    training: dict[str, Any] = field(default_factory=dict)
+    """How the model was trained, for people to read."""
+
+    @classmethod
+    def usual(cls, network: NetworkConfig, ndim: int) -> ModelConfig:
+        """The defaults for a network that sees images (``ndim`` 2) or volumes (3)."""
+        return cls(network=network, offsets=USUAL[ndim])
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """Read what ``to_dict`` made, or a file of an older format held.
+
+        Raises ``UserError`` for a newer format; ``KeyError``, ``TypeError`` or ``ValueError`` for anything else.
+        """
+        number = int(values["format"])
+        if number > FORMAT:
+            raise UserError(f"got format {number}, expected one up to {FORMAT}; update segraft")
+        current = dict(upgraded_from_1(values) if number == 1 else values)
+        del current["format"]
+        current["network"] = _made(NetworkConfig, current["network"])
+        current["segmentation"] = _made(Segmentation, current.get("segmentation") or {})
+        current["offsets"] = tuple(tuple(int(k) for k in offset) for offset in current["offsets"])
+        return _made(cls, current)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it, with its format number."""
+        return {"format": FORMAT, **asdict(self)}
+
+
+def upgraded_from_1(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Format 1 called percentiles ``normalisation: low, high``, and kept a segmenter's settings among the others."""
+    current = {name: value for name, value in values.items() if name != "normalisation"}
+    scaling, own = dict(values.get("normalisation") or {}), dict(values.get("segmentation") or {})
+    current["percentiles"] = (scaling.get("low", PERCENTILES[0]), scaling.get("high", PERCENTILES[1]))
+    common = {"segmenter": "segmenter", "foreground": "foreground_threshold", "minimum_size": "minimum_size"}
+    current["segmentation"] = {new: own.pop(old) for old, new in common.items() if own.get(old) is not None}
+    current["segmentation"]["settings"] = {name: value for name, value in own.items() if name not in common}
+    return current
+
+
+def _made(kind: type[Made], values: Mapping[str, Any]) -> Made:
+    """A dataclass from values as JSON has them: lists become tuples, and every type is checked."""
+    hints = get_type_hints(kind)
+    nested = ("network", "segmentation", "offsets")  # made already
+    return kind(
+        **{name: value if name in nested else coerce(name, hints[name], value) for name, value in values.items()}
+    )

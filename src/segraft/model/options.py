@@ -1,0 +1,116 @@
+"""The options of a prediction, checked before the first image is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from segraft.errors import UserError, choose
+from segraft.model.config import ModelConfig, Segmentation
+from segraft.model.runner import Runner
+from segraft.model.tile_memory import fitting_tile
+from segraft.segment import SEGMENTERS
+from segraft.types import Space
+
+TILE = 1024
+"""Side of the core of an automatic tile of an image."""
+LARGE = 2048**2
+"""Images of more pixels are cut into tiles."""
+VOLUME = 4.0
+"""Gigabytes that a tile of a volume may take by default."""
+LARGEST_SCALE = 50
+"""Scales beyond this (or below its inverse) are taken for a mistaken unit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """How images are to be segmented, where it differs from what is stored with the model; see ``Model.predict``."""
+
+    segmenter: str | None = None
+    foreground_threshold: float | None = None
+    minimum_size: int | None = None
+    """In pixels of the image."""
+    tile: int | Sequence[int] | None = None
+    max_memory: float | None = None
+    """In gigabytes."""
+    scale: float | Sequence[float] | None = None
+    voxel_size: float | Sequence[float] | None = None
+    """In nm."""
+    channels: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no model could do."""
+        if self.segmenter is not None:
+            choose("segmenter", self.segmenter, SEGMENTERS)
+        Segmentation().changed(None, self.foreground_threshold, self.minimum_size)
+        for one, other in (("tile", "max_memory"), ("scale", "voxel_size")):
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                names = f"{one} and {other}".replace("_", " ")
+                raise UserError(f"got both {names}, expected one of them; omit the other")
+
+    def check(self, runner: Runner, config: ModelConfig) -> None:
+        """Raise ``UserError`` for what this model cannot do, whatever the image; nothing is computed."""
+        ndim = runner.geometry.ndim
+        self.factors(config, ndim)
+        self.tile_shape(runner, config, (1,) * ndim)
+        nothing = np.zeros((len(config.offsets), *(1,) * ndim), np.float32)
+        self.segmentation(config).segment(nothing, config.offsets, np.zeros((1,) * ndim, bool))
+
+    def segmentation(self, config: ModelConfig, shrinkage: float = 1.0) -> Segmentation:
+        """The stored segmentation with the user's choices.
+
+        ``shrinkage`` is what part of an image's pixels is left after rescaling: a minimum size in pixels of the image
+        is brought to those of the training images.
+        """
+        size = self.minimum_size
+        size = None if size is None else round(size * shrinkage)
+        return config.segmentation.changed(self.segmenter, self.foreground_threshold, size)
+
+    def factors(self, config: ModelConfig, ndim: int) -> tuple[float, ...]:
+        """Factor per axis from the image's pixels to those of the training images."""
+        trained = config.voxel_size
+        if self.voxel_size is not None and not trained:
+            raise UserError("voxel size: the model does not know that of its training images; give scale instead")
+        if self.scale is None and self.voxel_size is None:
+            return (1.0,) * ndim
+        name = "scale" if self.voxel_size is None else "voxel size"
+        values = per_axis(self.scale if self.voxel_size is None else self.voxel_size, ndim)
+        if len(values) != ndim or not all(math.isfinite(size) and size > 0 for size in values):
+            raise UserError(f"{name}: got {tuple(values)}, expected {ndim} positive numbers, one per axis")
+        factors = (
+            values if self.voxel_size is None else tuple(a / b for a, b in zip(values, trained or (), strict=True))
+        )
+        if not all(1 / LARGEST_SCALE <= factor <= LARGEST_SCALE for factor in factors):
+            raise UserError(
+                f"{name}: got one that resizes the image by {factors}, expected {1 / LARGEST_SCALE} to "
+                f"{LARGEST_SCALE}; check the unit (nm)"
+            )
+        return factors
+
+    def tile_shape(self, runner: Runner, config: ModelConfig, space: Space) -> Space | None:
+        """Shape of the tiles for an image ``(*space)``, or None where the network computes it at once."""
+        if self.tile is None:
+            return self._fitting_tile(runner, config, space)
+        shape = per_axis(self.tile, len(space))
+        if len(shape) != len(space) or min(shape) < 1:
+            raise UserError(
+                f"tile: got {self.tile}, expected a positive number of pixels, 512 for example, or one per axis"
+            )
+        return shape
+
+    def _fitting_tile(self, runner: Runner, config: ModelConfig, space: Space) -> Space | None:
+        if self.max_memory is None and len(space) == 2:
+            return (TILE, TILE) if math.prod(space) > LARGE else None
+        gigabytes = VOLUME if self.max_memory is None else self.max_memory
+        found = fitting_tile(runner, space, config.offsets, gigabytes * 1e9)
+        return None if all(a >= b for a, b in zip(found, space, strict=True)) else found
+
+
+def per_axis(value: Any, ndim: int) -> tuple[Any, ...]:
+    """One value per axis, from one for all or one each."""
+    values = (value,) if np.isscalar(value) else tuple(value)
+    return values * ndim if len(values) == 1 else values

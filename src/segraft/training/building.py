@@ -1,0 +1,144 @@
+"""What a run trains: a network with its configuration, and for a student the teacher and what it learns from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from segraft.errors import UserError, choose
+from segraft.graphs.offsets import OFFSETS
+from segraft.losses import DISTILLERS
+from segraft.losses.distiller import Distiller, Setup
+from segraft.model import checkpoint
+from segraft.model.config import ModelConfig, NetworkConfig, Segmentation
+from segraft.networks import chosen_filters, complexity, create_network
+from segraft.networks.contract import Network, channels_last
+from segraft.settings import DistillSettings, TrainSettings, plain, required
+from segraft.types import Offsets, Sample
+
+RECORDED = ("dataset", "seed", "steps", "batch", "patch", "method")
+"""Settings that a model file tells about its training."""
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A network with what will be stored beside its weights."""
+
+    network: Network
+    config: ModelConfig
+
+    def with_minimum_size(self, pixels: int) -> Trainee:
+        """The same, with a minimum size for its segments."""
+        segmentation = replace(self.config.segmentation, minimum_size=pixels)
+        return replace(self, config=replace(self.config, segmentation=segmentation))
+
+
+def new_trainee(settings: TrainSettings, sample: Sample) -> Trainee:
+    """A network with fresh weights from the seed, or those of ``init``, for images like a sample.
+
+    Raises ``UserError`` for settings that do not fit together, before anything is written.
+    """
+    in_channels = len(settings.channels) if settings.channels is not None else len(sample.image)
+    filters = chosen_filters(settings.network, settings.filters, settings.width)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = create_network(settings.network, in_channels, settings.dim, filters)
+    complexity(network, (1, in_channels, *required(settings.patch)))  # says which sizes do not fit
+    config = _config(settings, network, sample, filters)
+    if settings.init is not None:
+        _take_weights(network, settings)
+    return Trainee(channels_last(network), config)
+
+
+def _take_weights(network: Network, settings: TrainSettings) -> None:
+    """Begin with the weights of the model that ``init`` names."""
+    before, config = checkpoint.restore(required(settings.init))
+    try:
+        network.load_state_dict(before.state_dict())
+    except RuntimeError as error:
+        raise UserError(
+            f"init: got {settings.init} with the network {vars(config.network)}, expected the {settings.network} "
+            "that the settings ask for; make them agree"
+        ) from error
+
+
+def _offsets(settings: TrainSettings, ndim: int) -> Offsets:
+    """The offsets of a run, which must have as many numbers as its images have axes."""
+    offsets = choose("offsets", required(settings.offsets), OFFSETS)
+    if len(offsets[0]) != ndim:
+        fitting = " or ".join(name for name, each in OFFSETS.items() if len(each[0]) == ndim)
+        raise UserError(f"offsets: got {settings.offsets} for a network in {ndim} dimensions, expected {fitting}")
+    return offsets
+
+
+def _config(settings: TrainSettings, network: Network, sample: Sample, filters: tuple[int, ...] | None) -> ModelConfig:
+    """What a model file tells beside the weights."""
+    offsets = _offsets(settings, network.ndim)
+    return ModelConfig(
+        network=NetworkConfig(settings.network, network.geometry.in_channels, settings.dim, filters),
+        offsets=offsets,
+        percentiles=settings.percentiles,
+        voxel_size=sample.voxel_size,
+        channels=settings.channels,
+        segmentation=Segmentation(
+            segmenter="mutex" if len(offsets) > network.ndim else "waterz",  # which needs no long offsets
+            foreground_threshold=settings.foreground_threshold,
+            minimum_size=settings.minimum_size or 0,
+        ),
+        training={name: value for name, value in plain(settings).items() if name in RECORDED},
+    )
+
+
+def new_distiller(settings: TrainSettings, student: Trainee) -> tuple[Distiller | None, Network | None]:
+    """The distillation loss with its own state, and the teacher's network; neither for training on labels alone.
+
+    Raises ``UserError`` for a teacher that does not fit the student.
+    """
+    if not isinstance(settings, DistillSettings) or settings.method == "none":
+        return None, None
+    teacher = Trainee(*checkpoint.restore(settings.teacher))
+    _check_alike(settings, student, teacher)
+    patch = required(settings.patch)
+    _check_sight(settings, student.network, teacher.network, patch)
+    setup = Setup(
+        student=student.network,
+        teacher=channels_last(teacher.network).eval().requires_grad_(False),
+        patch=patch,
+        offsets=student.config.offsets,
+        batch=required(settings.batch),
+        bank_size=settings.bank_size,
+        bank_samples=settings.bank_samples,
+        seed=settings.seed,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return DISTILLERS[settings.method].from_setup(setup), setup.teacher
+
+
+def _check_alike(settings: DistillSettings, student: Trainee, teacher: Trainee) -> None:
+    """Refuse a teacher that sees other images than the student, or speaks of them in other dimensions."""
+    teachers, own = ({
+        "ndim": each.network.ndim,
+        "in_channels": each.network.geometry.in_channels,
+        "channels": each.config.channels or tuple(range(each.network.geometry.in_channels)),
+        "dim": each.network.geometry.dim,
+        "percentiles": each.config.percentiles,
+    } for each in (teacher, student))  # fmt: skip
+    for name, value in teachers.items():
+        if value != own[name]:
+            raise UserError(
+                f"{name}: got {value} of the teacher {settings.teacher}, {own[name]} of the student, expected the "
+                "same, for both see the same images; change the student's settings"
+            )
+
+
+def _check_sight(settings: DistillSettings, student: Network, teacher: Network, patch: tuple[int, ...]) -> None:
+    """Refuse patches in which the teacher does not see all that it needs for the student's output."""
+    output = tuple(size - 2 * lost for size, lost in zip(patch, student.geometry.margin, strict=True))
+    needed = teacher.geometry.input_size(output)
+    if any(window > size for window, size in zip(needed, patch, strict=True)):
+        raise UserError(
+            f"patch: got {patch} pixels, expected {needed} or more, which the teacher {settings.teacher} needs for the "
+            f"student's output of {output}; give larger patches that fit both"
+        )

@@ -1,0 +1,51 @@
+"""The run folder at the start: what may be begun in it, and what may be resumed."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+from lightning.pytorch.utilities import rank_zero_only
+
+from segraft.errors import UserError
+from segraft.files import write_text
+from segraft.run_folder import RunFolder
+from segraft.settings import TrainSettings, make, plain
+from segraft.training.recorded import complete
+
+FREE_TO_CHANGE = {"out", "resume", "device", "workers"}
+"""Settings that a resumed run may change: they decide where it runs, not what it computes."""
+
+
+def checkpoint_to_resume(settings: TrainSettings) -> Path | None:
+    """Return the checkpoint to go on from, None at the beginning; ``UserError`` for a folder that cannot be used."""
+    folder = RunFolder(settings.out)
+    if settings.resume:
+        return _resumable(folder, settings)
+    rank = getattr(rank_zero_only, "rank", 0)
+    if folder.config.exists() and not rank:  # other ranks start when the first has made it
+        raise UserError(f"{settings.out} holds a run already; --resume continues it, another --out starts a new one")
+    return None
+
+
+def _resumable(folder: RunFolder, settings: TrainSettings) -> Path | None:
+    if not folder.config.exists():
+        raise UserError(f"nothing to resume in {folder.path}: no {folder.config.name}; start without --resume")
+    before, now = plain(complete(make(type(settings), folder.settings()))), plain(settings)
+    changed = [name for name in now if name not in FREE_TO_CHANGE and before.get(name) != now[name]]
+    if changed:
+        raise UserError(f"{folder.path} was run with another {', '.join(changed)}; resume with the same settings")
+    if not folder.last.exists():
+        return None
+    if not zipfile.is_zipfile(folder.last):
+        raise UserError(f"{folder.last} is cut short; copy it again, or start again with another --out")
+    return folder.last
+
+
+@rank_zero_only
+def record_settings(settings: TrainSettings) -> None:
+    """Make the run folder with its ``config.yaml``."""
+    text = yaml.safe_dump(plain(replace(settings, resume=False)), sort_keys=False)
+    write_text(RunFolder(settings.out).config, text)

@@ -1,0 +1,43 @@
+"""Settings of a run from what a user gives and what was recorded before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from segraft.networks import NETWORKS, dimensions
+from segraft.run_folder import read_config
+from segraft.settings import BY_DIMENSION, TrainSettings, make
+
+Settings = TypeVar("Settings", bound=TrainSettings)
+
+
+def settings_of(
+    kind: type[Settings], dataset: str | None, config: str | Path | None, values: dict[str, Any]
+) -> Settings:
+    """Settings of a kind from a data set's name, a recorded run to repeat, and values by name that change it.
+
+    Raises ``UserError`` as ``make`` and ``read_config``.
+    """
+    values = values | ({"dataset": dataset} if dataset is not None else {})
+    return make(kind, changed(read_config(Path(config)), values) if config is not None else values)
+
+
+def changed(recorded: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Recorded settings with changes; what was recorded for another method, width or dimension goes."""
+    rivals = {"filters": "width", "width": "filters"}
+    dropped = {rivals[name] for name in values if name in rivals}
+    if values.get("method", recorded.get("method")) != recorded.get("method"):
+        dropped.add("weights")
+    before, now = recorded.get("network"), values.get("network")
+    if before in NETWORKS and now in NETWORKS and dimensions(before) != dimensions(now):
+        dropped |= set(BY_DIMENSION[2])
+    kept = {name: value for name, value in recorded.items() if name not in dropped}
+    both = {name: (kept.get(name), values.get(name)) for name in ("weights", "options")}
+    merged = {name: {**a, **b} for name, (a, b) in both.items() if isinstance(a, dict) and isinstance(b, dict)}
+    return kept | values | merged
+
+
+def complete(settings: Settings) -> Settings:
+    """The settings with the defaults of their network's number of dimensions."""
+    return settings.for_dimension(dimensions(settings.network))

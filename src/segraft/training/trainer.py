@@ -1,0 +1,90 @@
+"""Lightning's trainer for a run, with a bar that shows the loss terms and without notices that help nobody."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import lightning
+from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from segraft.errors import UserError
+from segraft.model.torch_runner import find_device
+from segraft.settings import PRECISIONS, TrainSettings
+from segraft.training.callbacks import Recorder
+from segraft.training.module import TrainingModule
+
+SHORT = {"affinity": "aff", "foreground": "fg", "intra_": "i.", "inter_": "x."}
+"""Names of terms in the progress bar: i within images, x across images."""
+
+
+def new_trainer(settings: TrainSettings, recorder: Recorder) -> lightning.Trainer:
+    """A trainer on the device of the settings; ``UserError`` where there is none such."""
+    kind = find_device(settings.device).type
+    try:
+        with quiet():
+            return lightning.Trainer(
+                max_steps=settings.steps,
+                accelerator={"cuda": "gpu"}.get(kind, kind),
+                devices=settings.devices,
+                precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
+                callbacks=[Progress(recorder), recorder],
+                gradient_clip_val=settings.clip,
+                logger=False,
+                enable_checkpointing=False,
+                enable_model_summary=False,
+                use_distributed_sampler=False,
+                default_root_dir=settings.out,
+            )
+    except MisconfigurationException as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"got {settings.devices} devices of kind {kind} with {settings.precision}, which cannot be used "
+            f"({reason}); choose others"
+        ) from error
+
+
+class Progress(TQDMProgressBar):
+    """A bar over all steps with the unweighted loss terms, names shortened, and the last validation score."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(refresh_rate=5)
+        self.recorder = recorder
+
+    @property
+    def total_train_batches(self) -> int:
+        """Steps of the whole run."""
+        return self.trainer.max_steps
+
+    def get_metrics(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """What stands behind the bar."""
+        assert isinstance(pl_module, TrainingModule)
+        shown = {name: float(term) for name, term in pl_module.terms.items()}
+        monitor = self.recorder.settings.monitor
+        shown |= {name: score for name, score in self.recorder.scores.items() if name == monitor}
+        return {_short(name): f"{value:.2g}" for name, value in shown.items()}
+
+
+def _short(name: str) -> str:
+    for long, short in SHORT.items():
+        name = name.replace(long, short)
+    return name
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Lightning's notices about hardware and advice about loaders from the user."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        logger.setLevel(level)
