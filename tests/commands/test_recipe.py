@@ -120,7 +120,7 @@ def test_the_command_prints_published_beside_measured(
 
     assert main(["recipe", name, *told, "--seed", "3"]) == 2
     assert "is there already" in capsys.readouterr().err
-    monkeypatch.setattr("segraft.commands.demo.run", lambda _: pytest.fail("trained again"))
+    monkeypatch.setattr("segraft.training.attempts.run", lambda _: pytest.fail("trained again"))
     assert main(["recipe", name, *told, "--seed", "3", "--resume"]) == 0
     assert read(folder / "scores.json").scores["mutex"] == scores
 
@@ -134,7 +134,7 @@ def test_an_interrupted_teacher_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
             recipe(name, **given)
     teacher = tmp_path / "runs" / "table2-bbbc039-resunet-scale-0.001"
     assert (teacher / "model.safetensors").exists()
-    with pytest.raises(UserError, match=f"{teacher.name} is there already; .*--resume"):
+    with pytest.raises(UserError, match=f"{teacher.name} is there already, .*--resume"):
         recipe(name, **given)
     assert recipe(name, **given, resume=True) is not None
     assert (teacher / "scores.json").exists()
@@ -170,10 +170,10 @@ def test_folders_keep_scales_and_seeds_apart(scale: float, tmp_path: Path) -> No
     [
         ("table9", {"root": "."}, "unknown recipe 'table9'; known: table1-"),
         ("table2-bbbc039-resunet-tiny-grap", {"root": "."}, "did you mean 'table2-bbbc039-resunet-tiny-graph'"),
-        ("table2-bbbc039-resunet", {}, "no root came .*; wanted the folder of bbbc039; give it with --root"),
-        ("table2-bbbc039-resunet", {"root": "not there"}, "not there does not exist; wanted the folder of bbbc039"),
-        ("table2-bbbc039-resunet", {"root": ".", "scale": 2.0}, "scale is 2.0; wanted more than 0, at most 1"),
-        ("table2-bbbc039-resunet", {"root": ".", "scale": 0.0}, "scale is 0.0"),
+        ("table2-bbbc039-resunet", {}, "root: got none .*, expected the folder of bbbc039; give it with --root"),
+        ("table2-bbbc039-resunet", {"root": "not there"}, "not there does not exist, expected the folder of bbbc039"),
+        ("table2-bbbc039-resunet", {"root": ".", "scale": 2.0}, "scale: got 2.0, expected more than 0 and at most 1"),
+        ("table2-bbbc039-resunet", {"root": ".", "scale": 0.0}, "scale: got 0.0"),
         ("table2-bbbc039-resunet", {"root": ".", "seed": -1}, "seed: got -1, expected 0 or more"),
         ("table2-bbbc039-resunet", {"root": ".", "device": "gpu"}, "unknown device 'gpu'"),
     ],

@@ -65,7 +65,7 @@ def test_a_tenth() -> None:
 
 @pytest.mark.parametrize("scale", [0.0, -0.1, 1.01, float("nan"), float("inf")])
 def test_other_scales_are_refused(scale: float) -> None:
-    with pytest.raises(UserError, match=r"scale is .*; wanted more than 0, at most 1"):
+    with pytest.raises(UserError, match=r"scale: got .*, expected more than 0 and at most 1"):
         scaled(RECIPES["table1-cvppp-resunet"].settings, scale)
 
 

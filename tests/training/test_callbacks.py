@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from segraft.errors import UserError
-from segraft.run_folder import RunFolder
 from segraft.settings import DistillSettings, TrainSettings
 from segraft.training.callbacks import Recorder, Stopped
 from segraft.training.module import TrainingModule
@@ -172,12 +171,3 @@ def test_metrics_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPatc
         run.step()
     monkeypatch.undo()
     assert run.recorder.folder.last.read_text() == "1"
-
-
-def test_lines_after_the_checkpoint_are_forgotten(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
-    assert folder.history_until(5) == []
-    lines = [json.dumps({"step": step}) + "\n" for step in (1, 5, 5, 6)]
-    folder.metrics.write_text("".join(lines) + '{"step": 7, "aff')
-    assert folder.history_until(5) == lines[:3]
-    assert folder.history_until(9) == lines

@@ -1,9 +1,8 @@
-"""Whole experiments: runs compared on the same images, and the demonstration of everything on generated ones."""
+"""The demonstration: the whole story on generated images."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ from rich.console import Console
 from segraft.commands.report import compare
 from segraft.data import open_dataset
 from segraft.errors import UserError
-from segraft.files import unwritable
+from segraft.files import make_folder
 from segraft.images.writing import write_image
 from segraft.reporting.page import available
-from segraft.run_folder import RunFolder
-from segraft.settings import DistillSettings, TrainSettings, plain
-from segraft.training.run import run
+from segraft.settings import DistillSettings, TrainSettings
+from segraft.training.attempts import finish
 from segraft.weights import GRAPH_WEIGHTS
 
 TEACHER, ALONE, DISTILLED = "teacher", "student alone", "student distilled"
@@ -74,7 +72,7 @@ def demo(
             "the demo needs matplotlib and jinja2; one is missing; run: pip install 'segraft[train,report]'"
         )
     if out.exists() and any(out.iterdir()) and not resume:
-        raise UserError(f"{out} exists already; wanted a new folder; choose another --out, or continue with --resume")
+        raise UserError(f"{out} exists already, expected a new folder; choose another --out, or continue with --resume")
     console = Console()
     console.print(
         f"[1/5] generate {sum(IMAGES.values())} images of cells in {out / 'data'}", highlight=False, soft_wrap=True
@@ -83,7 +81,7 @@ def demo(
     stages = _stages(out, teacher_steps, steps, seed, device)
     for number, (name, settings) in enumerate(stages.items(), start=2):
         console.print(f"[{number}/5] {name}: {settings.steps} steps", highlight=False)
-        complete(settings)
+        finish(settings)
     console.print("[5/5] score on the test images, measure, report", highlight=False)
     runs = {name: settings.out for name, settings in stages.items()}
     page = compare(
@@ -100,8 +98,7 @@ def generate(root: Path, seed: int) -> None:
             for folder, array in (("images", sample.image[0]), ("masks", sample.labels)):
                 path = root / split / folder / f"{sample.name}.tif"
                 if not path.exists():
-                    with unwritable(path):
-                        path.parent.mkdir(parents=True, exist_ok=True)
+                    make_folder(path.parent)
                     write_image(path, array)
 
 
@@ -125,21 +122,3 @@ def _stages(out: Path, teacher_steps: int, steps: int, seed: int, device: str) -
         ALONE: TrainSettings(**student, weights=supervised, out=out / "student-alone"),
         DISTILLED: DistillSettings(**student, weights=distilled, out=out / "student-distilled", teacher=teacher.out),
     }
-
-
-def complete(settings: TrainSettings) -> None:
-    """Train as the settings say, from wherever an earlier attempt in the same run folder got to."""
-    out = settings.out
-    if not RunFolder(out).config.exists():
-        run(settings)
-        return
-    before, now = RunFolder(out).settings(), plain(settings)
-    changed = [name for name in ("steps", "seed") if before.get(name) != now[name]]
-    if changed:
-        raise UserError(
-            f"{out} was begun with another {' and '.join(changed)}; resume with the same, or choose another"
-        )
-    folder = RunFolder(out)
-    history = folder.history() if folder.metrics.exists() else []
-    if not any("val" in line and line["step"] >= settings.steps for line in history):
-        run(replace(settings, resume=True))

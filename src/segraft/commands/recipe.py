@@ -10,7 +10,6 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from segraft.commands.demo import complete
 from segraft.data import open_dataset
 from segraft.errors import UserError, choose
 from segraft.metrics.scoring import evaluate, summarise
@@ -22,6 +21,7 @@ from segraft.paper.scaling import difference, scaled
 from segraft.run_folder import RunFolder
 from segraft.segment import SEGMENTERS
 from segraft.settings import DistillSettings, TrainSettings
+from segraft.training.attempts import finish
 from segraft.types import Sample
 
 Scores = dict[str, float | int]
@@ -62,8 +62,8 @@ def recipe(
         return None
     chosen = choose("recipe", name, RECIPES)
     if root is None or not Path(root).exists():
-        came = f"no root came for the recipe {name}" if root is None else f"{root} does not exist"
-        raise UserError(f"{came}; wanted the folder of {chosen.settings.dataset}; give it with --root")
+        found = f"got none for the recipe {name}" if root is None else f"{root} does not exist"
+        raise UserError(f"root: {found}, expected the folder of {chosen.settings.dataset}; give it with --root")
     order = Order(Path(root), Path(out), scale, seed, device, resume)
     order.check(chosen)
     return _reproduce(chosen, order)
@@ -103,7 +103,7 @@ class Order:
         """Refuse what cannot work before a teacher is trained for days."""
         folder = self.settings(chosen).out
         if folder.exists() and not self.resume:
-            raise UserError(f"{folder} is there already; wanted a new run; add --resume, or choose another --out")
+            raise UserError(f"{folder} is there already, expected a new run; add --resume, or choose another --out")
         if chosen.teacher is not None:
             teacher = self.of_teacher()
             if not RunFolder(teacher.folder(_teacher(chosen))).scores.exists():
@@ -127,7 +127,7 @@ def _reproduce(chosen: Recipe, order: Order) -> Path:
     console.print(f"{chosen.name}: {settings.steps} steps, run folder {settings.out}", highlight=False, soft_wrap=True)
     if note:
         console.print(note, highlight=False, soft_wrap=True)
-    complete(settings)
+    finish(settings)
     images = score(chosen, settings)
     means = {name: summarise(list(each.values())) for name, each in images.items()}
     result = Result(chosen.name, order.scale, settings.seed, note, means, images)

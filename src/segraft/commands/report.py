@@ -13,7 +13,7 @@ from rich.table import Table
 from segraft.commands.benchmark import notes, rows
 from segraft.data import open_dataset
 from segraft.errors import UserError
-from segraft.files import unwritable
+from segraft.files import make_folder
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.benchmarking import measure
 from segraft.model.model import load
@@ -54,15 +54,13 @@ def report(
     UserError : a run is incomplete, two have the same name, or no image has a truth
     """
     if not runs:
-        raise UserError("no run came; wanted run folders: teacher, student alone, other students; give them")
+        raise UserError("runs: got none, expected run folders: teacher, student alone, other students; give them")
     named = {Path(run).resolve().name: Path(run) for run in runs}
     if len(named) < len(runs):
-        raise UserError(f"{len(runs)} runs came with the names {', '.join(named)}; wanted different ones; rename one")
+        raise UserError(f"runs: got {len(runs)} with the names {', '.join(named)}, expected different ones; rename one")
     if dataset is None:
         dataset, root, options = RunFolder(Path(runs[-1])).data(root, options)
-    out = Path(out)
-    with unwritable(out):
-        out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     return compare(named, dataset, root, split, out, options=options, device=device)
 
 
@@ -87,7 +85,9 @@ def compare(
     """
     samples = [sample for sample in open_dataset(dataset, root, split, **(options or {})) if sample.labels is not None]
     if not samples:
-        raise UserError(f"no image of {dataset} ({split}) has a truth; wanted images with masks; choose another split")
+        raise UserError(
+            f"no image of {dataset} ({split}) has a truth, expected images with masks; choose another split"
+        )
     by_image = {name: score(path, samples, device) for name, path in runs.items()}
     summaries = {name: summarise(scores) for name, scores in by_image.items()}
     costs = {name: measure(path, image=samples[0].image, device=device) for name, path in runs.items()}

@@ -44,24 +44,24 @@ def table(number: str, *, runs: str | Path = "runs", markdown: str | Path | None
         text = "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
         path = Path(markdown)
         if path.is_dir():
-            raise UserError(f"{path} is a folder; wanted a file for the Markdown; give another name")
+            raise UserError(f"markdown: got the folder {path}, expected a file; give another name")
         write_text(path, text + "\n" + "\n".join(notes) + "\n")
 
 
 def _content(number: int, results: Sequence[Result]) -> tuple[list[str], list[list[str]], list[str]]:
     """Header, rows and notes of a table."""
-    wanted = TABLES[number]
+    table = TABLES[number]
     sizes = ["params M", "GMACs"] if number == SIZED else []
-    header = ["row", *sizes, *(title(column) for column in wanted.columns)]
+    header = ["row", *sizes, *(title(column) for column in table.columns)]
     rows = []
-    for label, name in wanted.rows.items():
+    for label, name in table.rows.items():
         recipe = RECIPES[name]
         cells = [f"{size(recipe)[0] / 1e6:.3f}", f"{size(recipe)[1] / 1e9:.2f}"] if sizes else []
-        for column in wanted.columns:
+        for column in table.columns:
             found = measured(results, name, column.segmentation, column.metric)
             cells.append(f"{published_text(recipe, column)} / {found if found is not None else NONE_YET}")
         rows.append([label, *cells])
     notes = [f'Cells: published / measured; "{MISSING}" is not available here, "{NONE_YET}" not measured.']
-    if any(each.recipe in wanted.rows.values() and not each.comparable for each in results):
+    if any(each.recipe in table.rows.values() and not each.comparable for each in results):
         notes.append("Scores with a scale are of smaller experiments: not comparable with the published figures.")
-    return header, rows, [*notes, wanted.note]
+    return header, rows, [*notes, table.note]

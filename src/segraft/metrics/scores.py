@@ -17,7 +17,7 @@ class Score:
     kind: Literal["ratio", "bits", "count"]
     """A ratio from 0 to 1, an entropy in bits, or a number of objects."""
 
-    def rank(self, value: float) -> float:
+    def rank(self, value: float | int) -> float | int:
         """Return the value, negated where lower is better, so that a higher rank is always better."""
         return -value if self.better == "lower" else value
 

@@ -105,8 +105,8 @@ def weights(method: str, ndim: int, changes: Mapping[str, float] | None = None) 
     ``changes`` are other weights of the method's terms, in the paper's scale.
     """
     terms = METHOD_WEIGHTS[method] | dict(changes or {})
-    wanted = {name: value for name, value in terms.items() if name == "intra_affinity" or name in (changes or {})}
-    summed = {name: value * (OFFSETS[ndim] if name == "intra_affinity" else 1) for name, value in wanted.items()}
+    affinity = {name: value for name, value in terms.items() if name == "intra_affinity" or name in (changes or {})}
+    summed = {name: value * (OFFSETS[ndim] if name == "intra_affinity" else 1) for name, value in affinity.items()}
     return {"affinity": float(OFFSETS[ndim]), **summed}
 
 

@@ -46,8 +46,10 @@ def read(path: Path) -> Result:
         values = json.loads(path.read_text(encoding="utf-8"))
         return Result(**{name: values[name] for name in Result.__dataclass_fields__})
     except (OSError, ValueError, TypeError, KeyError) as error:
-        came = f"{path} holds no scores of a recipe ({type(error).__name__}: {error})"
-        raise UserError(f"{came}; wanted what segraft recipe writes; delete it and run the recipe again") from error
+        raise UserError(
+            f"{path} holds no scores of a recipe ({type(error).__name__}: {error}), expected what segraft recipe "
+            "writes; delete it and run the recipe again"
+        ) from error
 
 
 def finished(runs: Path) -> list[Result]:

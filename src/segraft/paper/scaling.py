@@ -31,7 +31,7 @@ def scaled(settings: Settings, scale: float) -> Settings:
     Raises ``UserError`` for a scale out of range.
     """
     if not 0 < scale <= 1:
-        raise UserError(f"scale is {scale}; wanted more than 0, at most 1, for example 0.1")
+        raise UserError(f"scale: got {scale}, expected more than 0 and at most 1; give 0.1 for example")
     if scale == 1:
         return settings
     return replace(

@@ -1,0 +1,26 @@
+"""Made-up results of recipes, and cells of printed tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from segraft.metrics.scores import SCORES
+from segraft.paper import RECIPES
+from segraft.paper.results import Result, write
+
+
+def fake(runs: Path, name: str, start: float, scale: float = 1.0, seed: int = 555) -> Result:
+    """Write a result in which the scores are ``start``, ``start + 0.01`` and so on, in the order of ``SCORES``."""
+    values = {score: start + 0.01 * place for place, score in enumerate(SCORES)}
+    scores = dict.fromkeys(RECIPES[name].segmentations, values)
+    folder = runs / f"{name}-{scale}-{seed}"
+    folder.mkdir(parents=True)
+    result = Result(name, scale, seed, "" if scale == 1 else "scaled", scores, {})
+    write(result, folder)
+    return result
+
+
+def cells(text: str, row: str) -> list[str]:
+    """Cells of a row of a Markdown table."""
+    line = next(line for line in text.splitlines() if line.startswith(f"| {row} |"))
+    return [cell.strip() for cell in line.strip("|").split(" | ")][1:]
