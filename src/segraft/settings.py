@@ -132,7 +132,7 @@ class TrainSettings:
     validation_images: int | None = None
     """Images to validate on; all by default."""
     monitor: str | None = None
-    """Score on the validation images that chooses the best model; by default aji, for volumes voi."""
+    """Score on the validation images that chooses the best model: aji, pq, voi, ...; by default aji, of volumes voi."""
     patience: int | None = None
     """Validations without improvement after which training stops; never by default."""
     seed: int = 0

@@ -70,7 +70,7 @@ def tune(
     split : train, val or test; test is for the final score, not for choosing
     options : of the data set's reader, by name
     segmenter : mutex, waterz, multicut or lifted-multicut
-    score : what to choose by: aji, pq, sbd, dice, voi or arand
+    score : what to choose by: aji, pq, sbd, dice, voi, arand or any other score that has a better side
     foreground_threshold : probabilities to try, above which a pixel belongs to an object
     minimum_size : sizes in pixels to try, below which segments join a larger one or vanish; by default 0, the model's
         and twice that
