@@ -89,7 +89,10 @@ class RunFolder:
         return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
 
     def best_validation(self) -> dict[str, Any] | None:
-        """The line of the validation that the model comes from: the first best by the score that the run monitors."""
+        """The line of the validation that the model comes from: the first best by the score that the run monitors.
+
+        None before the first validation. Raises ``UserError`` where the folder is incomplete.
+        """
         monitor = self.settings().get("monitor") or "aji"
         score = choosing(monitor)
         validations = [line for line in self.history() if "val" in line]
@@ -114,7 +117,7 @@ RENAMED = {"memory": "bank_size", "contrast": "bank_samples", "foreground": "for
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Values of a recorded run, ``config.yaml`` or the folder that holds it."""
+    """Values of a recorded run, ``config.yaml`` or the folder that holds it; ``UserError`` where there are none."""
     path = Path(path)
     path = path / CONFIG if path.is_dir() else path
     try:

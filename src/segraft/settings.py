@@ -182,7 +182,10 @@ class TrainSettings:
                 raise UserError(f"weight of {name}: got {weight}, expected 0 or more")
 
     def for_dimension(self: Settings, ndim: int) -> Settings:
-        """The same settings with the defaults of ``BY_DIMENSION`` for images (2) or volumes (3) where none is given."""
+        """The same with the defaults of ``BY_DIMENSION`` for images (2) or volumes (3) where none is given.
+
+        Raises ``UserError`` for a patch of another dimension.
+        """
         missing = {name: value for name, value in BY_DIMENSION[ndim].items() if getattr(self, name) is None}
         complete = replace(self, **missing)
         patch = required(complete.patch)

@@ -111,7 +111,7 @@ class Segmenting:
     true_foreground: bool
 
     def check(self, drawn: bool) -> None:
-        """Answer a mistake in the options once, not for each image; ``drawn``: outlines of the labels are asked for."""
+        """Raise ``UserError`` for a mistake in the options, once; ``drawn``: outlines of the labels are asked for."""
         ndim = self.model.geometry.ndim
         if drawn and ndim != 2:
             raise UserError(f"overlay or outlines: got a {ndim}-D model, expected a 2-D one to draw in; omit them")

@@ -100,7 +100,7 @@ class Order:
         return replace(self, seed=None)
 
     def check(self, chosen: Recipe) -> None:
-        """Refuse what cannot work before a teacher is trained for days."""
+        """Raise ``UserError`` for what cannot work, before a teacher is trained for days."""
         folder = self.settings(chosen).out
         if folder.exists() and not self.resume:
             raise UserError(f"{folder} is there already, expected a new run; add --resume, or choose another --out")

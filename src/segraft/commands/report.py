@@ -82,6 +82,8 @@ def compare(
     runs : run folders by name: the teacher, to whose costs the others' are compared, the student alone, to whose
         scores the others' are compared, and other students
     dataset, root, split, options : the images
+
+    Raises ``UserError`` where no image has a truth, or a run is incomplete.
     """
     samples = [sample for sample in open_dataset(dataset, root, split, **(options or {})) if sample.labels is not None]
     if not samples:

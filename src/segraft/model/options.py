@@ -71,7 +71,7 @@ class PredictOptions:
         return config.segmentation.changed(self.segmenter, self.foreground_threshold, size)
 
     def factors(self, config: ModelConfig, ndim: int) -> tuple[float, ...]:
-        """Factor per axis from the image's pixels to those of the training images."""
+        """Factor per axis from the image's pixels to those of the training images; ``UserError`` where they do not fit."""
         trained = config.voxel_size
         if self.voxel_size is not None and not trained:
             raise UserError("voxel size: the model does not know that of its training images; give scale instead")
@@ -92,7 +92,10 @@ class PredictOptions:
         return factors
 
     def tile_shape(self, runner: Runner, config: ModelConfig, space: Space) -> Space | None:
-        """Shape of the tiles for an image ``(*space)``, or None where the network computes it at once."""
+        """Shape of the tiles for an image ``(*space)``, or None where the network computes it at once.
+
+        Raises ``UserError`` for a shape that is none, and where not even the smallest tile fits the memory.
+        """
         if self.tile is None:
             return self._fitting_tile(runner, config, space)
         shape = per_axis(self.tile, len(space))

@@ -34,7 +34,7 @@ WITH_A_WIDTH = ("resunet", "resunet-tiny", "nested-unet")
 
 
 def dimensions(name: str) -> int:
-    """Axes of space, 2 or 3, of the images of a network."""
+    """Axes of space, 2 or 3, of the images of a network; ``UserError`` for an unknown name."""
     build: Any = choose("network", name, NETWORKS)
     return int(getattr(build, "func", build).ndim)
 

@@ -52,6 +52,7 @@ def title(column: Column) -> str:
 
 
 def published_text(recipe: Recipe, column: Column) -> str:
+    """A published score, or that there is none here."""
     value = recipe.score(column.segmentation, column.metric)
     return MISSING if value is None else f"{value:.3f}"
 

@@ -11,7 +11,10 @@ from segraft.training.run import run
 
 
 def finish(settings: TrainSettings) -> None:
-    """Train as the settings say, from wherever an earlier attempt in the same run folder got to."""
+    """Train as the settings say, from wherever an earlier attempt in the same run folder got to.
+
+    Raises ``UserError`` where that had other steps or another seed.
+    """
     out = settings.out
     if not RunFolder(out).config.exists():
         run(settings)
