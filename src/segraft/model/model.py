@@ -182,7 +182,7 @@ class Model:
         return affinities, maps.probability
 
     def channels_first(self, image: np.ndarray, channels: Sequence[int] | None = None) -> np.ndarray:
-        """Bring an image to ``(C, *space)`` with the channels that the network was trained on; ``UserError`` if it cannot."""
+        """Bring an image to ``(C, *space)`` with the channels of the training; ``UserError`` where that fails."""
         image, ndim, count = np.asarray(image), self.geometry.ndim, self.geometry.in_channels
         shape = image.shape
         if not image.size:

@@ -71,7 +71,7 @@ class PredictOptions:
         return config.segmentation.changed(self.segmenter, self.foreground_threshold, size)
 
     def factors(self, config: ModelConfig, ndim: int) -> tuple[float, ...]:
-        """Factor per axis from the image's pixels to those of the training images; ``UserError`` where they do not fit."""
+        """Factor per axis from the image's pixels to those of the training images; ``UserError`` for none such."""
         trained = config.voxel_size
         if self.voxel_size is not None and not trained:
             raise UserError("voxel size: the model does not know that of its training images; give scale instead")
