@@ -80,14 +80,14 @@ def test_two_processes_share_the_bank(runs: dict[str, Path], tmp_path: Path) -> 
             f"""
             from pathlib import Path
             import torch
-            from segraft.training.module import Learner
+            from segraft.training.module import TrainingModule
             from segraft.commands.distill import distill
 
             def keep(self, outputs, batch, index):
                 state = (self.distiller.memory.state_dict(), batch[0])
                 torch.save(state, Path({str(tmp_path)!r}) / f"{{self.global_rank}}-{{self.global_step}}.pt")
 
-            Learner.on_train_batch_end = keep
+            TrainingModule.on_train_batch_end = keep
             distill("synthetic", out={str(tmp_path / "run")!r}, teacher={str(runs["train"])!r}, bank_size=6,
                     **{SMALL | {"devices": 2, "steps": 4}!r})
             """
