@@ -22,7 +22,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
     ("errors",),
-    ("types", "weights"),
+    ("types", "weights", "signals"),
     ("tensors",),
     ("files", "coerce", "graphs", "networks"),
     ("labels", "losses"),

@@ -13,6 +13,7 @@ from dataclasses import MISSING, fields
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from signal import SIGINT
 from types import NoneType
 from typing import Annotated, Any, Union, get_args, get_type_hints
 
@@ -20,6 +21,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from segraft.errors import UserError, out_of_memory
 from segraft.settings import GROUPS, DistillSettings, TrainSettings
+from segraft.signals import answered_by, code_of, terminate
 
 Verb = Callable[..., Any]
 HELP = {
@@ -27,8 +29,6 @@ HELP = {
     "weights": "Weight of a loss term in place of the default: --weights.TERM VALUE.",
 }
 """Words for the command line alone."""
-STOPPED = 130
-"""Exit code after Ctrl-C."""
 app = App(
     name="segraft",
     help="Distil a heavy instance-segmentation network into a tiny one.",
@@ -142,19 +142,23 @@ def _options_of_settings(kind: type[TrainSettings], renamed: Mapping[str, str]) 
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 some inputs failed, 2 a mistake, 130 stopped by Ctrl-C."""
+    """Run one command and return its exit code.
+
+    0 done, 1 some inputs failed, 2 a mistake, 128 and the signal's number (130 for Ctrl-C) stopped by a signal.
+    """
     try:
-        code = _call(sys.argv[1:] if tokens is None else list(tokens))
+        with answered_by(terminate):
+            code = _call(sys.argv[1:] if tokens is None else list(tokens))
         sys.stdout.flush()
         return code
     except UserError as error:
-        if error.code == STOPPED:
+        if error.code > code_of(0):
             print(file=sys.stderr)  # below the progress bar
         return _answer(str(error), error.code)
     except CycloptsError as error:
         return _answer(f"{' '.join(str(error).split())} See segraft --help.", 2)
-    except KeyboardInterrupt:
-        return _answer("stopped", STOPPED)
+    except KeyboardInterrupt as error:
+        return _answer(str(error) or "stopped", code_of(getattr(error, "number", SIGINT)))
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

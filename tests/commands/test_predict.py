@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from PIL import Image
 
 import segraft
 from segraft import data
+from segraft.cli import main
 from segraft.commands.predict import predict
 from segraft.data.samples import LazySamples
 from segraft.errors import UserError
@@ -235,3 +238,31 @@ def test_real_data(run: Path, real_data: Path, tmp_path: Path) -> None:
     image = sorted((real_data / "bbbc039" / "images").glob("*.tif"))[0]
     assert predict(run, [image], out=tmp_path, tile=[256], overlay=True) == 0
     assert tifffile.imread(tmp_path / f"{image.stem}.tif").shape == (520, 696)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("format", ["tif", "h5"])
+def test_a_signal_leaves_whole_files_and_the_rest_can_follow(
+    run: Path, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, number: int, format: str
+) -> None:
+    out, count = tmp_path / "labels", 0
+    tokens = ["predict", str(run), str(cells / "images"), "--out", str(out), "--format", format, "--table"]
+    replace = os.replace
+
+    def interrupted(*paths: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == 6:  # the labels of the third image
+            os.kill(os.getpid(), number)
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    assert main(tokens) == 128 + number
+    assert capsys.readouterr().err == f"segraft: stopped by {signal.Signals(number).name}\n"
+    monkeypatch.undo()
+    left = files(out)
+    assert {name for name in left if not name.endswith(".csv")} == {f"00.{format}", f"01.{format}"}
+    assert not [name for name in left if name.startswith(".")]
+    assert main([*tokens, "--skip-existing"]) == 0
+    assert "8 of 10 images segmented" in capsys.readouterr().out
+    assert len(files(out)) == 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import yaml
 
 import segraft
 from segraft import data
+from segraft.cli import main
 from segraft.commands.tune import GRIDS, candidates, tune, values_of
 from segraft.data import open_dataset
 from segraft.data.samples import LazySamples
@@ -213,3 +216,18 @@ def test_a_best_value_at_the_edge_is_told(run: Path, capsys: Capture) -> None:
     assert told not in capsys.readouterr().out
     tune(run, foreground_threshold=(0.2, 0.99), minimum_size=(0,), device="cpu")
     assert f"the best foreground threshold, 0.2, {told}" in capsys.readouterr().out
+
+
+def test_a_signal_stores_nothing(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (run / "model.safetensors").read_bytes()
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("segraft.commands.tune.evaluate", interrupted)
+    assert main(["tune", str(run), "--device", "cpu"]) == 143
+    assert capsys.readouterr().err == "segraft: stopped by SIGTERM\n"
+    assert (run / "model.safetensors").read_bytes() == before
+    assert sorted(path.name for path in run.iterdir()) == ["config.yaml", "model.safetensors"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,12 +118,14 @@ def test_an_interruption_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = Run(tmp_path / "a run", validate_every=50)
     run.step()
     assert not run.recorder.folder.last.exists()
-    run.recorder.interrupted = True
-    with pytest.raises(Stopped, match=r"after step 2 of 100; go on with: segraft train --config '.*a run' --resume$"):
+    run.recorder.interrupt(signal.SIGTERM)
+    with pytest.raises(
+        Stopped, match=r"after step 2 of 100; go on with: segraft train --config '.*a run' --resume$"
+    ) as stopped:
         run.step()
     assert ended(run).recorder.folder.last.read_text() == "2"
     assert [line["step"] for line in run.lines] == [1]
-    assert Stopped.code == 130
+    assert stopped.value.code == 143
 
 
 def test_an_interruption_on_another_rank_stops_this_one(run: Run) -> None:

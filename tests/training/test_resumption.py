@@ -20,6 +20,7 @@ import segraft
 from segraft.commands.distill import distill
 from segraft.commands.train import train
 from segraft.errors import UserError
+from segraft.signals import ENDING
 from segraft.training.callbacks import Stopped
 from segraft.training.module import TrainingModule
 from segraft.training.validation import Validation
@@ -28,13 +29,13 @@ from shared.runs import FILES, PROJECT, SMALL, assert_same_run, checkpoint, hist
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
-def stop_after(step: int, patch: pytest.MonkeyPatch) -> None:
-    """Have Ctrl-C come in the middle of a step."""
+def stop_after(step: int, patch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
+    """Have a signal come in the middle of a step."""
     original = TrainingModule.training_step
 
     def interrupted(self: TrainingModule, batch: Any, index: int) -> Any:
         if self.global_step == step - 1:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         return original(self, batch, index)
 
     patch.setattr(TrainingModule, "training_step", interrupted)
@@ -56,6 +57,41 @@ def test_stopped_is_never_stopped(runs: dict[str, Path], tmp_path: Path, kind: s
     assert checkpoint(out)["global_step"] == step
     verb(kind)(config=out, resume=True, workers=workers)
     assert_same_run(out, runs[kind])
+
+
+@pytest.mark.parametrize("number", ENDING, ids=lambda number: signal.Signals(number).name)
+@pytest.mark.parametrize("step", [1, 5])
+def test_every_signal_that_ends_saves_first(runs: dict[str, Path], tmp_path: Path, number: int, step: int) -> None:
+    """Clusters send SIGTERM or what they are told to, closed terminals SIGHUP."""
+    out, before = tmp_path / "run", [signal.getsignal(each) for each in ENDING]
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(step, patch, number)
+        with pytest.raises(Stopped, match=f"stopped and saved after step {step} of 8; go on with") as stopped:
+            train(**recorded(runs["train"], out=out))
+    assert stopped.value.code == 128 + number
+    assert [signal.getsignal(each) for each in ENDING] == before
+    assert checkpoint(out)["global_step"] == step
+    train(config=out, resume=True)
+    assert_same_run(out, runs["train"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_during_validation_is_kept_until_its_end(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    out, validate = tmp_path / "run", Validation.run
+
+    def interrupted(self: Validation, model: Any) -> Any:
+        os.kill(os.getpid(), number)
+        return validate(self, model)
+
+    monkeypatch.setattr(Validation, "run", interrupted)
+    with pytest.raises(Stopped, match="after step 3 of 8"):
+        train(**recorded(runs["train"], out=out))
+    monkeypatch.undo()
+    assert [line["step"] for line in history(out) if "val" in line] == [3]
+    train(config=out, resume=True)
+    assert_same_run(out, runs["train"])
 
 
 def killed(run: Callable[[], Any], at: int, before: bool) -> None:
@@ -110,8 +146,9 @@ def test_killed_before_it_began(runs: dict[str, Path], tmp_path: Path) -> None:
         train(**recorded(runs["train"], out=out, resume=True))
 
 
-def test_ctrl_c_on_the_command_line(runs: dict[str, Path], cells: Path, tmp_path: Path) -> None:
-    """As a terminal sends it: to the process and its workers."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_on_the_command_line(runs: dict[str, Path], cells: Path, tmp_path: Path, number: int) -> None:
+    """As a terminal or a cluster sends it: to the process and its workers."""
     out = tmp_path / "run"
     words = ["train", "folder", "--root", cells, "--out", out, "--width", 2, "--patch", 32, 32, "--steps", 100_000]
     words += [
@@ -135,11 +172,11 @@ def test_ctrl_c_on_the_command_line(runs: dict[str, Path], cells: Path, tmp_path
         metrics = out / "metrics.jsonl"
         while process.poll() is None and not (metrics.exists() and metrics.read_text()):
             time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         _, errors = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert process.returncode == 130, errors
+    assert process.returncode == 128 + number, errors
     assert len(errors.strip().splitlines()) == 1
     assert f"go on with: segraft train --config {out} --resume" in errors
     assert checkpoint(out)["global_step"] >= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
@@ -19,6 +20,7 @@ from segraft.files import replacing, unwritable, write_text
 from segraft.metrics.scores import choosing
 from segraft.run_folder import RunFolder
 from segraft.settings import DistillSettings, TrainSettings, required
+from segraft.signals import code_of, install
 from segraft.training.module import TrainingModule
 
 LOG_EVERY = 10
@@ -26,17 +28,19 @@ LOG_EVERY = 10
 
 
 class Stopped(UserError):
-    """The user interrupted the training; it can be resumed."""
+    """A signal interrupted the training; it can be resumed. ``code`` is 128 and the signal's number."""
 
-    code = 130
+    def __init__(self, message: str, number: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.code = code_of(number)
 
 
 class Recorder(Callback):
     """Validates, and writes ``metrics.jsonl``, TensorBoard events, the best model and ``checkpoints/last.ckpt``.
 
     All at the end of a step, in an order that makes a stopped run go on as if it had never stopped: a checkpoint is
-    written after the validation at its step, so that it knows the result. Set ``interrupted`` to save and raise
-    ``Stopped`` after the current step.
+    written after the validation at its step, so that it knows the result. After ``interrupt`` the current step is
+    finished and saved, and ``Stopped`` raised.
 
     Parameters
     ----------
@@ -57,7 +61,7 @@ class Recorder(Callback):
         self.scores: dict[str, float] = {}
         self.best = -math.inf
         self.waited = 0
-        self.interrupted = False
+        self.interrupted = 0
         self.seconds = 0.0
         self._clock = time.monotonic()
         self._board: SummaryWriter | None = None
@@ -71,8 +75,15 @@ class Recorder(Callback):
         self.best, self.waited = state_dict["best"], state_dict["waited"]
         self.scores, self.seconds = state_dict["scores"], state_dict["seconds"]
 
+    def interrupt(self, number: int) -> None:
+        """Answer a signal: stop after the current step, at the second one at once."""
+        if self.interrupted:
+            raise Stopped(f"stopped at once; go on from the last checkpoint with: {self.command()}", number)
+        self.interrupted = number
+
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Forget what was logged after the checkpoint that training resumes from."""
+        """Answer signals in Lightning's place; forget what was logged after the checkpoint to resume from."""
+        install(self.interrupt)
         self._clock = time.monotonic()
         trainer.should_stop = self._patience_lost()
         if not trainer.is_global_zero:
@@ -92,11 +103,12 @@ class Recorder(Callback):
             self._log_terms(trainer, pl_module)
         if due:
             self._validate(trainer)
-        interrupted = trainer.strategy.reduce_boolean_decision(self.interrupted, all=False)
+        interrupted = trainer.strategy.reduce_boolean_decision(bool(self.interrupted), all=False)
         if due or interrupted:
             self._checkpoint(trainer)
         if interrupted:
-            raise Stopped(f"stopped and saved after step {step} of {trainer.max_steps}; go on with: {self.command()}")
+            message = f"stopped and saved after step {step} of {trainer.max_steps}; go on with: {self.command()}"
+            raise Stopped(message, self.interrupted or signal.SIGINT)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Complete the TensorBoard events."""

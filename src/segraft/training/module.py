@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from segraft.losses import supervised, weighted_sum
 from segraft.losses.distiller import Distiller, Lesson
 from segraft.networks.contract import Network, centre
 from segraft.settings import OPTIMIZERS, TrainSettings, required
+from segraft.signals import ignore
 from segraft.tensors import Output
 from segraft.training.batches import Batches
 from segraft.training.patches import Patches
@@ -101,7 +101,7 @@ class TrainingModule(lightning.LightningModule):
             self.trainer.world_size,
         )
         workers = self.settings.workers
-        return DataLoader(batches, batch_size=None, num_workers=workers, worker_init_fn=_leave_interrupts)
+        return DataLoader(batches, batch_size=None, num_workers=workers, worker_init_fn=_leave_signals)
 
 
 @torch.no_grad()
@@ -134,6 +134,6 @@ def rate_factor(settings: TrainSettings) -> Callable[[int], float]:
     return factor
 
 
-def _leave_interrupts(_: int) -> None:
-    """Let Ctrl-C end the training process in order, which then ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _leave_signals(_: int) -> None:
+    """Let signals end the training process in order, which then ends its workers."""
+    ignore()
