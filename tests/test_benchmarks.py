@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from segraft.model import checkpoint
+from segraft.networks import create_network
+from shared.models import a_config
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -23,6 +27,7 @@ def test_every_benchmark_is_tried_here() -> None:
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         "compare_scores",
         "graph_losses",
+        "segments",
         "tiling",
         "transcription",
     }
@@ -63,3 +68,17 @@ def test_the_gain_of_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     assert large < small / 3
     volume = module["np"].zeros((4, 20, 20), "uint8")
     assert module["seconds"](network, volume, (4, 20, 20)) > 0
+
+
+def test_the_cost_of_whole_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cells: Path
+) -> None:
+    module, config = load("segments", monkeypatch), a_config({"dim": 4, "filters": (2, 4, 8)})
+    checkpoint.save(tmp_path / "model.safetensors", create_network("resunet", dim=4, filters=(2, 4, 8)), config)
+    given = ("--model", str(tmp_path / "model.safetensors"), "--images", str(cells / "images"), "--rounds", "1")
+    monkeypatch.setattr(sys, "argv", ["segments", *given, "--threads", "1"])
+    module["main"]()
+    grid, whole, rule = capsys.readouterr().out.splitlines()
+    assert grid.endswith(" ms, 1.000 of the grid's time")
+    assert whole.startswith("all edges, thickness 2: ")
+    assert rule.startswith("fragment rule: ")

@@ -126,7 +126,7 @@ class TrainSettings:
     foreground_threshold: float = 0.5
     """Probability above which a pixel belongs to an object."""
     minimum_size: int | None = None
-    """Smaller segments join a touching larger one, or vanish; by default 5 % of the median training object."""
+    """Smaller segments join a touching larger one, or vanish; by default 10, in volumes 5 % of the median object."""
     validate_every: int = 250
     """Steps between validations and checkpoints."""
     validation_images: int | None = None

@@ -70,7 +70,7 @@ def test_predict_uses_what_is_stored(run: Path, cells: Path, segmenter: str) -> 
     result = tune(run, segmenter=segmenter, **FEW, **own)
     stored = checkpoint.read(run)[1].segmentation
     assert stored == result["segmentation"]
-    assert set(values_of(stored)) == {"foreground_threshold", "minimum_size", *own}
+    assert set(values_of(stored)) == {"foreground_threshold", "thickness", "minimum_size", *own}
     assert predicted(run, cells) == result["scores"]
     assert result["before"] == before
     assert result["scores"]["aji"] == max(row["scores"]["aji"] for row in result["tried"])
@@ -125,9 +125,9 @@ def test_the_table(run: Path, capsys: Capture) -> None:
     result = tune(run, segmenter="multicut", beta=(0.4,), score="voi", **FEW)
     out = capsys.readouterr().out
     header, *rows = (line.split() for line in out.splitlines() if line.strip(" ─"))
-    assert header == ["foreground", "threshold", "minimum", "size", "beta", "voi", "aji", "pq", "arand"]
+    assert header == ["foreground", "threshold", "thickness", "minimum", "size", "beta", "voi", "aji", "pq", "arand"]
     (best,) = (row for row in rows if row[0] == "best")
-    assert float(best[4]) == pytest.approx(result["scores"]["voi"], abs=1e-4)
+    assert float(best[5]) == pytest.approx(result["scores"]["voi"], abs=1e-4)
     (before,) = (row for row in rows if row[0] == "before")
     assert float(before[1]) == pytest.approx(result["before"]["voi"], abs=1e-4)
     assert rows[-1][:2] == ["stored", "in"]

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from segraft.networks.contract import Network, Padded, foreground_head, initialise
+from segraft.networks import NETWORKS, create_network
+from segraft.networks.contract import Network, Padded, foreground_head, initialise, set_prior
 from segraft.types import Geometry
+from shared.networks import SMALL_FILTERS, SMALL_PATCH
 
 
 @pytest.mark.parametrize(("reach", "halo"), [(1, 8), (8, 8), (9, 16)])
@@ -39,3 +41,23 @@ def test_fresh_weights_have_the_variance_of_he(slope: float) -> None:
     assert conv.weight.std().item() == pytest.approx(wanted, rel=0.05)
     assert conv.bias is not None
     assert not conv.bias.any()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("share", [0.02, 0.7])
+def test_a_fresh_network_can_begin_at_the_share_of_foreground(name: str, share: float) -> None:
+    network = create_network(name, dim=4, filters=SMALL_FILTERS[name]).eval()
+    with torch.no_grad():
+        for parameter in network.foreground.parameters():
+            if parameter.ndim > 1:
+                parameter.zero_()  # what is left of the logits is the bias
+    set_prior(network, share)
+    output = network(torch.rand(1, 1, *SMALL_PATCH[network.ndim]))
+    assert torch.allclose(output.foreground.sigmoid(), torch.tensor(share))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_of_nothing_or_all_stays_finite(share: float) -> None:
+    network = create_network("resunet-tiny", dim=4, filters=SMALL_FILTERS["resunet-tiny"])
+    set_prior(network, share)
+    assert all(parameter.isfinite().all() for parameter in network.parameters())

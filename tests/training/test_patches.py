@@ -254,3 +254,12 @@ def test_the_middle_of_patches_with_a_margin_meets_every_pixel(extent):
     assert {int(pixels[0, 4, 3]) for pixels, _ in drawn} == set(range(extent * 7))
     assert all(labels[4, 3] > 0 for _, labels in drawn)
     assert any((labels == -1).any() for _, labels in drawn)
+
+
+def test_the_share_of_foreground_is_that_of_the_known_pixels():
+    labels = np.zeros((10, 10), np.int64)
+    labels[:2, :5], labels[5:] = 3, -1
+    image = np.zeros((1, 10, 10), np.float32)
+    both = [Sample(image, labels, "a"), Sample(image, None, "b")]
+    assert Patches(both, as_float, (8, 8), 0).foreground_share() == 10 / 50
+    assert Patches(both[1:], as_float, (8, 8), 0).foreground_share() == 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from segraft.training.callbacks import Recorder
 from segraft.training.recorded import changed as changed_settings
 from segraft.training.trainer import Progress
 from segraft.training.validation import Validation
-from shared.runs import FILES, SMALL, assert_same_run, checkpoint, history, recorded
+from shared.runs import FILES, SETS, SMALL, assert_same_run, checkpoint, history, recorded
 
 
 def test_what_a_run_leaves_behind(runs: dict[str, Path]) -> None:
@@ -33,6 +34,22 @@ def test_what_a_run_leaves_behind(runs: dict[str, Path]) -> None:
         assert len(files) == len(FILES) + 1
         assert [line["step"] for line in history(run) if "val" not in line] == [1, 3, 6, 8]
         assert [line["step"] for line in history(run) if "val" in line] == [3, 6, 8]
+
+
+@pytest.mark.usefixtures("without_reports")
+def test_a_run_begins_at_the_share_of_foreground(runs: dict[str, Path], tmp_path: Path) -> None:
+    """Fresh weights do, those of ``init`` stay as they are."""
+    begun: dict[str, float] = {}
+
+    def last_bias(run: Path) -> float:
+        return float(segraft.load(run).runner.network.foreground[-1].bias)  # type: ignore[attr-defined]
+
+    for out, init in (("fresh", None), ("tuned", runs["train"])):
+        train(**recorded(runs["train"], out=tmp_path / out, steps=1, rate=1e-12, init=init))
+        begun[out] = last_bias(tmp_path / out)
+    share = sum((sample.labels > 0).mean() for sample in SETS["grey"]["train"]) / len(SETS["grey"]["train"])
+    assert begun["fresh"] == pytest.approx(math.log(share / (1 - share)), rel=1e-5)
+    assert begun["tuned"] == pytest.approx(last_bias(runs["train"]), rel=1e-5)
 
 
 def test_what_the_last_checkpoint_holds(runs: dict[str, Path]) -> None:

@@ -45,6 +45,7 @@ def predict(
     segmenter: str | None = None,
     foreground: Literal["learnt", "truth"] = "learnt",
     foreground_threshold: float | None = None,
+    thickness: float | None = None,
     minimum_size: int | None = None,
     scale: Sequence[float] | None = None,
     voxel_size: Sequence[float] | None = None,
@@ -75,6 +76,7 @@ def predict(
     segmenter : mutex, waterz, multicut or lifted-multicut, in place of what is stored with the weights
     foreground : where objects may lie: learnt, or truth, where the data set's labels are
     foreground_threshold : probability above which a pixel belongs to an object
+    thickness : segments that are nowhere thicker, in pixels, join a larger one that they touch; 0 lets them be
     minimum_size : segments of fewer pixels join a larger one that they touch, or vanish
     scale : factor, or one per axis, that brings the images to the pixel size of the training images
     voxel_size : pixel size of the images per axis, in nm, in place of the scale
@@ -87,18 +89,25 @@ def predict(
     ------
     UserError : the model, the data set, an option or the output folder is at fault, not a single image
     """
-    out, true_foreground = Path(out), choose("foreground", foreground, FOREGROUNDS)
-    if true_foreground and dataset is None:
-        raise UserError("foreground truth: got no data set, expected one with labels; give --dataset and --root")
+    out, true_foreground = Path(out), _from_truth(foreground, dataset)
     extras = {"table": table, "outlines": outlines, "overlay": overlay}
     place = partial(Products.of, out, choose("format", format, SUFFIXES), [kind for kind in extras if extras[kind]])
-    choices: dict[str, Any] = {"segmenter": segmenter, "minimum_size": minimum_size, "scale": scale, "tile": tile}
-    choices |= {"foreground_threshold": foreground_threshold, "voxel_size": voxel_size, "max_memory": max_memory}
+    choices: dict[str, Any] = {"segmenter": segmenter, "foreground_threshold": foreground_threshold, "tile": tile}
+    choices |= {"thickness": thickness, "minimum_size": minimum_size, "scale": scale}
+    choices |= {"voxel_size": voxel_size, "max_memory": max_memory}
     segment = Segmenting(load(model, device), PredictOptions(**choices), channels, true_foreground)
     segment.check(drawn=overlay or outlines)
     tasks = _tasks(images, place, DataChoice(dataset, root, split, options))
     make_folder(out)
     return _run(tasks, partial(_do, segment, place, skip_existing), out)
+
+
+def _from_truth(foreground: str, dataset: str | None) -> bool:
+    """Whether the foreground is that of the data set's labels."""
+    truth = choose("foreground", foreground, FOREGROUNDS)
+    if truth and dataset is None:
+        raise UserError("foreground truth: got no data set, expected one with labels; give --dataset and --root")
+    return truth
 
 
 @dataclass(frozen=True)

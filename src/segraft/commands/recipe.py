@@ -158,8 +158,8 @@ def segment(
     affinities, probability = model.affinities(sample.image)
     stored = model.config.segmentation
     inside = np.asarray(sample.labels) > 0 if true_foreground else probability > stored.foreground_threshold
-    smallest = stored.minimum_size
+    rules = {"thickness": stored.thickness, "minimum_size": stored.minimum_size}
     return {
-        name: SEGMENTERS[each.segmenter](affinities, model.offsets, inside, minimum_size=smallest, **each.settings)
+        name: SEGMENTERS[each.segmenter](affinities, model.offsets, inside, **rules, **each.settings)
         for name, each in segmentations.items()
     }

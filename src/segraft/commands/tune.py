@@ -33,6 +33,9 @@ GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
     "lifted-multicut": {"beta": (0.3, 0.5, 0.7)},
 }
 """What is tried of each segmenter's own settings, unless the user says otherwise."""
+COMMON = ("foreground_threshold", "thickness", "minimum_size")
+"""Settings that all segmenters share."""
+PIXELS = ("thickness", "minimum_size")
 SHOWN = ("aji", "pq", "voi", "arand")
 """Scores in the printed table, beside the one that chooses."""
 Result = dict[str, float | int]
@@ -48,6 +51,7 @@ def tune(
     segmenter: str = "mutex",
     score: str = "aji",
     foreground_threshold: Sequence[float] = (0.3, 0.4, 0.5, 0.6, 0.7),
+    thickness: Sequence[float] | None = None,
     minimum_size: Sequence[int] | None = None,
     threshold: Sequence[float] | None = None,
     beta: Sequence[float] | None = None,
@@ -72,6 +76,7 @@ def tune(
     segmenter : mutex, waterz, multicut or lifted-multicut
     score : what to choose by: aji, pq, sbd, dice, voi, arand or any other score that has a better side
     foreground_threshold : probabilities to try, above which a pixel belongs to an object
+    thickness : thicknesses in pixels to try, at which segments join a larger one; by default the model's
     minimum_size : sizes in pixels to try, below which segments join a larger one or vanish; by default 0, the model's
         and twice that
     threshold : thresholds of waterz to try; higher merges more
@@ -91,33 +96,35 @@ def tune(
     ------
     UserError : the model, the data set or an option is at fault, or no image has labels
     """
-    if images is not None and images < 1:
-        raise UserError(f"images: got {images}, expected 1 or more; omit it to use all")
     rank, loaded = choosing(score).rank, load(model, device)
     stored = loaded.config.segmentation
-    if minimum_size is None:
-        minimum_size = sorted({0, stored.minimum_size, 2 * stored.minimum_size})
-    grid = {"foreground_threshold": foreground_threshold, "minimum_size": minimum_size}
+    sizes = sorted({0, stored.minimum_size, 2 * stored.minimum_size}) if minimum_size is None else minimum_size
+    widths = (stored.thickness,) if thickness is None else thickness
+    grid = {"foreground_threshold": foreground_threshold, "thickness": widths, "minimum_size": sizes}
     own = {"threshold": threshold, "beta": beta, "boundary": boundary}
-    tried = candidates(segmenter, grid, {name: values for name, values in own.items() if values is not None})
-    samples = _samples(Path(model), dataset, root, split, options)[:images]
+    tried = candidates(segmenter, grid, own)
+    samples = _samples(Path(model), dataset, root, split, options, images)
     see = partial(loaded.affinities, tile=tile, max_memory=max_memory)
     before, *scores = _score(see, loaded.offsets, samples, [stored, *tried])
     best = max(range(len(tried)), key=lambda k: rank(scores[k][score]))
     _print(tried, scores, before, best, score)
-    results = [{"segmentation": each, "scores": of_it} for each, of_it in zip(tried, scores, strict=True)]
+    rows = [{"segmentation": a, "scores": b} for a, b in zip(tried, scores, strict=True)]
+    results = {"tried": rows, "before": before}
     if segmenter == stored.segmenter and rank(scores[best][score]) <= rank(before[score]):
         print(f"kept in {checkpoint.locate(model)} as it was: nothing tried has a better {score}")
-        return {"segmentation": stored, "scores": before, "before": before, "tried": results}
-    checkpoint.change(model, segmentation=tried[best])
-    print(f"stored in {checkpoint.locate(model)}: {_as_text(tried[best])}")
-    return {"segmentation": tried[best], "scores": scores[best], "before": before, "tried": results}
+        return {"segmentation": stored, "scores": before, **results}
+    _store(model, tried[best])
+    return {"segmentation": tried[best], "scores": scores[best], **results}
+
+
+def _store(model: str | Path, best: Segmentation) -> None:
+    checkpoint.change(model, segmentation=best)
+    print(f"stored in {checkpoint.locate(model)}: {_as_text(best)}")
 
 
 def values_of(candidate: Segmentation) -> dict[str, Any]:
     """The numbers of a candidate by name, the segmenter's own among them."""
-    common = {"foreground_threshold": candidate.foreground_threshold, "minimum_size": candidate.minimum_size}
-    return common | candidate.settings
+    return {name: getattr(candidate, name) for name in COMMON} | candidate.settings
 
 
 def _as_text(candidate: Segmentation) -> str:
@@ -136,40 +143,48 @@ def _at_edges(tried: Sequence[Segmentation], best: int) -> list[str]:
 
 
 def candidates(
-    segmenter: str, grid: Mapping[str, Sequence[Any]], own: Mapping[str, Sequence[Any]]
+    segmenter: str, grid: Mapping[str, Sequence[Any]], own: Mapping[str, Sequence[Any] | None]
 ) -> list[Segmentation]:
     """All combinations of a segmenter's settings: ``grid`` for any, ``own`` in place of the ``GRIDS`` of this one.
 
     Raises ``UserError`` for an unknown segmenter, for a setting that it has not, and for values out of range.
     """
     known = inspect.signature(choose("segmenter", segmenter, SEGMENTERS)).parameters
-    for name in own:
+    chosen = {name: values for name, values in own.items() if values is not None}
+    for name in chosen:
         if name not in known:
             raise UserError(
                 f"{name}: got some for the segmenter {segmenter}, expected none, for it has no such setting; omit it"
             )
-    values = {**grid, **GRIDS.get(segmenter, {}), **own}
+    values = {**grid, **GRIDS.get(segmenter, {}), **chosen}
     for name, each in values.items():
-        limit, range_ = (float("inf"), "0 or more") if name == "minimum_size" else (1, "from 0 to 1")
+        limit, range_ = (1, "from 0 to 1") if name not in PIXELS else (float("inf"), "0 or more")
         if not each or not all(0 <= value <= limit for value in each):
             raise UserError(f"{name}: got {tuple(each)}, expected at least one number {range_}")
     combined = (dict(zip(values, each, strict=True)) for each in product(*values.values()))
     return [
-        Segmentation(segmenter, each.pop("foreground_threshold"), each.pop("minimum_size"), settings=each)
+        Segmentation(segmenter, **{name: each.pop(name) for name in COMMON if name in each}, settings=each)
         for each in combined
     ]
 
 
 def _samples(
-    model: Path, dataset: str | None, root: str | Path | None, split: str, options: dict[str, Any] | None
+    model: Path,
+    dataset: str | None,
+    root: str | Path | None,
+    split: str,
+    options: dict[str, Any] | None,
+    count: int | None,
 ) -> Sequence:
-    """The images to tune on, of the named data set or of that which the run folder was trained on."""
+    """The first images to tune on, of the named data set or of that which the run folder was trained on."""
+    if count is not None and count < 1:
+        raise UserError(f"images: got {count}, expected 1 or more; omit it to use all")
     if dataset is None:
         folder = RunFolder(model)
         if not folder.config.is_file():
             raise UserError(f"got no data set, and {model} names none; expected one with labels; give its name")
         dataset, root, options = folder.data(root, options)
-    return open_dataset(dataset, root, split, **(options or {}))
+    return open_dataset(dataset, root, split, **(options or {}))[:count]
 
 
 def _score(

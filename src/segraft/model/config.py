@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
@@ -12,6 +13,7 @@ from segraft.coerce import coerce
 from segraft.errors import UserError, choose
 from segraft.graphs.offsets import USUAL
 from segraft.segment import SEGMENTERS
+from segraft.segment.fragments import THICKNESS
 from segraft.types import Offsets, Stored
 
 Made = TypeVar("Made")
@@ -39,6 +41,8 @@ class Segmentation:
     """A name of ``SEGMENTERS``."""
     foreground_threshold: float = 0.5
     """Probability above which a pixel is part of an object."""
+    thickness: float = THICKNESS
+    """Segments that are nowhere thicker, in pixels and in plane, join a larger one that they touch."""
     minimum_size: int = 0
     """Segments of fewer pixels join a larger one that they touch, or vanish; in pixels of the training images."""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -47,19 +51,18 @@ class Segmentation:
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         choose("segmenter", self.segmenter, SEGMENTERS)
-        if not 0 <= self.foreground_threshold <= 1 or self.minimum_size < 0:
-            raise UserError(
-                f"got foreground threshold {self.foreground_threshold} and minimum size {self.minimum_size}, "
-                "expected a probability and at least 0 pixels"
-            )
+        if not 0 <= self.foreground_threshold <= 1:
+            raise UserError(f"foreground threshold: got {self.foreground_threshold}, expected a probability, 0 to 1")
+        for name, value in (("thickness", self.thickness), ("minimum size", self.minimum_size)):
+            if not 0 <= value < inf:
+                raise UserError(f"{name}: got {value}, expected at least 0 pixels")
 
-    def changed(self, segmenter: str | None, threshold: float | None, minimum_size: int | None) -> Segmentation:
-        """Return the segmentation with what is not None; another segmenter has its default settings."""
-        threshold = self.foreground_threshold if threshold is None else threshold
-        size = self.minimum_size if minimum_size is None else minimum_size
-        if segmenter in (None, self.segmenter):
-            return replace(self, foreground_threshold=threshold, minimum_size=size)
-        return Segmentation(segmenter or "", threshold, size)
+    def changed(self, **choices: str | float | int | None) -> Segmentation:
+        """Return the segmentation with those choices that are not None; another segmenter has its default settings."""
+        chosen: dict[str, Any] = {name: value for name, value in choices.items() if value is not None}
+        if chosen.get("segmenter", self.segmenter) != self.segmenter:
+            chosen["settings"] = {}
+        return replace(self, **chosen)
 
     def segment(self, affinities: Stored, offsets: Offsets, foreground: np.ndarray) -> np.ndarray:
         """Labels ``(*space)`` from affinities ``(N, *space)`` inside a boolean foreground ``(*space)``.
@@ -67,7 +70,8 @@ class Segmentation:
         Raises ``UserError`` where settings or offsets do not fit the segmenter.
         """
         segmenter = SEGMENTERS[self.segmenter]
-        return segmenter(affinities, offsets, foreground, minimum_size=self.minimum_size, **self.settings)
+        rules = {"thickness": self.thickness, "minimum_size": self.minimum_size}
+        return segmenter(affinities, offsets, foreground, **rules, **self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,6 +79,7 @@ class Model:
         *,
         segmenter: str | None = None,
         foreground_threshold: float | None = None,
+        thickness: float | None = None,
         minimum_size: int | None = None,
         tile: int | Sequence[int] | None = None,
         max_memory: float | None = None,
@@ -93,6 +94,8 @@ class Model:
         ----------
         segmenter : a name of ``SEGMENTERS``, with its default settings, in place of the configuration's
         foreground_threshold : probability above which a pixel is part of an object; by default the configuration's
+        thickness : segments that are nowhere thicker, in pixels of the training images, join a larger one that they
+            touch; by default the configuration's
         minimum_size : segments of fewer pixels of this image join a larger one that they touch, or vanish; by default
             the configuration's number, in pixels of the training images
         tile : side in pixels, or one per axis, of the parts that the network computes at once, to bound its memory; by
@@ -111,6 +114,7 @@ class Model:
         options = PredictOptions(
             segmenter=segmenter,
             foreground_threshold=foreground_threshold,
+            thickness=thickness,
             minimum_size=minimum_size,
             tile=tile,
             max_memory=max_memory,

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from segraft.errors import UserError, choose
+from segraft.errors import UserError
 from segraft.model.config import ModelConfig, Segmentation
 from segraft.model.runner import Runner
 from segraft.model.tile_memory import fitting_tile
-from segraft.segment import SEGMENTERS
 from segraft.types import Space
 
 TILE = 1024
@@ -32,6 +31,8 @@ class PredictOptions:
 
     segmenter: str | None = None
     foreground_threshold: float | None = None
+    thickness: float | None = None
+    """In pixels of the training images."""
     minimum_size: int | None = None
     """In pixels of the image."""
     tile: int | Sequence[int] | None = None
@@ -44,9 +45,7 @@ class PredictOptions:
 
     def __post_init__(self) -> None:
         """Refuse what no model could do."""
-        if self.segmenter is not None:
-            choose("segmenter", self.segmenter, SEGMENTERS)
-        Segmentation().changed(None, self.foreground_threshold, self.minimum_size)
+        Segmentation().changed(**self._choices(self.minimum_size))
         for one, other in (("tile", "max_memory"), ("scale", "voxel_size")):
             if getattr(self, one) is not None and getattr(self, other) is not None:
                 names = f"{one} and {other}".replace("_", " ")
@@ -66,9 +65,16 @@ class PredictOptions:
         ``shrinkage`` is what part of an image's pixels is left after rescaling: a minimum size in pixels of the image
         is brought to those of the training images.
         """
-        size = self.minimum_size
-        size = None if size is None else round(size * shrinkage)
-        return config.segmentation.changed(self.segmenter, self.foreground_threshold, size)
+        size = None if self.minimum_size is None else round(self.minimum_size * shrinkage)
+        return config.segmentation.changed(**self._choices(size))
+
+    def _choices(self, minimum_size: int | None) -> dict[str, str | float | None]:
+        return {
+            "segmenter": self.segmenter,
+            "foreground_threshold": self.foreground_threshold,
+            "thickness": self.thickness,
+            "minimum_size": minimum_size,
+        }
 
     def factors(self, config: ModelConfig, ndim: int) -> tuple[float, ...]:
         """Factor per axis from the image's pixels to those of the training images; ``UserError`` for none such."""

@@ -47,7 +47,7 @@ class Segmentation:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-MUTEX = {"mutex": Segmentation()}
+MUTEX = {"mutex": Segmentation("mutex", {"strides": (5, 5)})}
 NEURONS = {
     # inference_EM.py: fragments at 0.5, mean affinity, threshold 0.5
     "waterz": Segmentation("waterz", {"threshold": 0.5, "score": "mean"}),

@@ -11,9 +11,8 @@ from functools import partial
 import numpy as np
 
 from segraft.errors import UserError, choose
-from segraft.labels.relabel import consecutive
 from segraft.segment.arguments import check, check_fraction, check_nearest, clipped
-from segraft.segment.fragments import absorb_small
+from segraft.segment.fragments import absorb
 from segraft.segment.regions import region_graph
 from segraft.segment.watershed import watershed_fragments
 from segraft.types import Offsets, Stored
@@ -32,6 +31,7 @@ def waterz(
     threshold: float = 0.5,
     score: str = "mean",
     boundary: float = 0.5,
+    thickness: float = 0.0,
     minimum_size: int = 0,
 ) -> np.ndarray:
     """Partition an image ``(*space)``, 2-D or 3-D, from affinities ``(N, *space)`` in [0, 1] (clipped to it).
@@ -47,6 +47,7 @@ def waterz(
         ``quantile-75`` (10, 15, ... 95 percent) of the largest affinities of the pairs of fragments there; quantiles
         need the package waterz
     boundary : boundary probability from which on a pixel separates seeds; lower means more, smaller fragments
+    thickness : in pixels, in plane; segments that are nowhere thicker join the larger ones that they touch
     minimum_size : segments of fewer pixels join the larger ones that they touch, or vanish
 
     Returns consecutive ``uint32`` labels, 0 background. Raises ``UserError`` for NaN, for shapes, offsets and settings
@@ -60,7 +61,7 @@ def waterz(
     ndim = affinities.ndim - 1
     nearest = clipped(affinities[:ndim])
     labels = merge(watershed_fragments(nearest, foreground, boundary), nearest, offsets[:ndim], threshold)
-    return consecutive(absorb_small(labels, minimum_size, nearest) if minimum_size > 1 else labels)
+    return absorb(labels, nearest, thickness, minimum_size)
 
 
 def _by_mean(fragments: np.ndarray, nearest: np.ndarray, offsets: Offsets, threshold: float) -> np.ndarray:

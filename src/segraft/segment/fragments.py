@@ -1,22 +1,155 @@
-"""Small fragments, which join the larger segments that they touch."""
+"""Fragments: thin or small segments, which join the larger ones that they touch.
+
+Along the rim of an object the learnt foreground reaches a pixel or two further than the embedding's object, and every
+segmenter leaves thin fragments there. Everything here works on arrays of all segments at once.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from math import floor, inf, sqrt
+
 import numpy as np
 
-from segraft.labels.relabel import remove_small
+from segraft.errors import UserError
+from segraft.labels.relabel import consecutive
+
+THICKNESS = 2.0
+"""In pixels; what models do unless they say otherwise."""
 
 
-def absorb_small(labels: np.ndarray, minimum: int, attraction: np.ndarray) -> np.ndarray:
-    """Give the pixels of instances below ``minimum`` pixels to the larger ones, strongest ``attraction`` first.
+@dataclass(frozen=True)
+class Segments:
+    """Segments 1 to n of a label image, as nodes of a graph whose edges are where two of them touch.
 
-    Edge pixels whose affinities disagree become fragments of their own; removing them would leave holes in objects.
-    Fragments that touch no larger instance, also not through others, become background. ``labels`` are ``(*space)``,
-    ``attraction`` ``(ndim, *space)`` in [0, 1].
+    ``sizes`` in pixels and ``thick`` are ``(n + 1,)``, entry 0 stands for the background. ``edges (edges, 2)`` are
+    distinct pairs, ``attraction (edges,)`` the sum of the affinities of all pairs of pixels across their border.
     """
-    from bioimage_cpp import segmentation
 
-    large = remove_small(labels, minimum)
-    if np.array_equal(large, labels):
+    sizes: np.ndarray
+    thick: np.ndarray
+    edges: np.ndarray
+    attraction: np.ndarray
+
+
+def absorb(labels: np.ndarray, attraction: np.ndarray, thickness: float, minimum_size: int) -> np.ndarray:
+    """Let fragments join the larger segment that attracts them most, until no fragment touches a larger one.
+
+    A segment is thin if none of its pixels is farther than ``thickness`` pixels from another label, in the ``(y, x)``
+    plane; beyond the image there is no label. Thin segments join first, then those of fewer than ``minimum_size``
+    pixels; of the latter, those that touch no larger one vanish. Two segments attract each other by the sum of the
+    affinities across their border.
+
+    Parameters
+    ----------
+    labels : ``(*space)``, 0 background
+    attraction : ``(ndim, *space)`` in [0, 1]: affinity of each pixel to the one before it along each axis
+    thickness : in pixels; below 1 thin segments stay
+    minimum_size : in pixels; at 0 and 1 small segments stay
+
+    Returns consecutive labels ``(*space)``. Raises ``UserError`` for a thickness below 0 or without a limit.
+    """
+    if not 0 <= thickness < inf:
+        raise UserError(f"thickness: got {thickness}, expected 0 or more pixels; give 2 for example")
+    labels = consecutive(labels)
+    count = int(labels.max())
+    thick = thick_segments(labels, thickness, count)
+    if thick.all() and minimum_size <= 1:
         return labels
-    return segmentation.watershed(1 - attraction.mean(0), large, mask=labels > 0)
+    segments = _segments(labels, attraction, thick)
+    home = np.arange(count + 1)  # what each of the first segments has become
+    while (parents := _next_parents(segments, minimum_size)) is not None:
+        segments, home = _joined(segments, parents), parents[home]
+        if _parents(segments, ~segments.thick) is not None:  # thin ones that joined may have become thick
+            grown = thick_segments(home[labels], thickness, count)
+            segments = replace(segments, thick=segments.thick | grown)
+    home[segments.sizes[home] < minimum_size] = 0
+    kept = np.zeros(count + 1, bool)
+    kept[home[1:]] = True
+    kept[0] = False
+    return (np.cumsum(kept) * kept)[home].astype(labels.dtype)[labels]
+
+
+def _next_parents(segments: Segments, minimum_size: int) -> np.ndarray | None:
+    """What thin segments become, or, once all is done with them, small ones; None at the end."""
+    parents = _parents(segments, ~segments.thick)
+    return _parents(segments, segments.sizes < minimum_size) if parents is None else parents
+
+
+def _segments(labels: np.ndarray, attraction: np.ndarray, thick: np.ndarray) -> Segments:
+    """Measure segments that are numbered consecutively."""
+    pairs, values = [], []
+    for axis, affinity in enumerate(attraction):
+        lines = np.moveaxis(labels, axis, 0)
+        here, before = lines[1:], lines[:-1]
+        touching = (here != before) & (here > 0) & (before > 0)
+        pairs.append(np.stack([here[touching], before[touching]], 1).astype(np.int64))
+        values.append(np.moveaxis(affinity, axis, 0)[1:][touching].astype(np.float64))
+    edges = _distinct(np.concatenate(pairs), np.concatenate(values))
+    return Segments(np.bincount(labels.ravel(), minlength=len(thick)), thick, *edges)
+
+
+def _distinct(edges: np.ndarray, attraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Add up edges between the same two segments; those of a segment with itself go."""
+    between = edges[:, 0] != edges[:, 1]
+    low, high = edges[between].min(1, initial=2**62), edges[between].max(1, initial=0)
+    keys, rows = np.unique(low * 2**31 + high, return_inverse=True)
+    return np.stack(np.divmod(keys, 2**31), 1), np.bincount(rows, weights=attraction[between], minlength=len(keys))
+
+
+def _parents(segments: Segments, fragments: np.ndarray) -> np.ndarray | None:
+    """The segment that each one becomes when every fragment joins a larger neighbour; None if no fragment has any."""
+    sources, targets = np.concatenate([segments.edges, segments.edges[:, ::-1]]).T
+    attraction = np.tile(segments.attraction, 2)
+    joins = fragments[sources] & (segments.sizes[targets] > segments.sizes[sources])
+    if not joins.any():
+        return None
+    sources, targets, attraction = sources[joins], targets[joins], attraction[joins]
+    order = np.lexsort((targets, -segments.sizes[targets], -attraction, sources))
+    first, best = np.unique(sources[order], return_index=True)
+    parents = np.arange(len(segments.sizes))
+    parents[first] = targets[order][best]
+    while (parents != parents[parents]).any():  # a parent is larger than its child, so that there are no circles
+        parents = parents[parents]
+    return parents
+
+
+def _joined(segments: Segments, parents: np.ndarray) -> Segments:
+    """Segments after some have joined others; those that did are left without pixels."""
+    size = len(parents)
+    sizes = np.bincount(parents, weights=segments.sizes, minlength=size).astype(np.int64)
+    thick = np.bincount(parents, weights=segments.thick, minlength=size) > 0
+    thick[parents != np.arange(size)] = True  # no fragment any more
+    return Segments(sizes, thick, *_distinct(parents[segments.edges], segments.attraction))
+
+
+def thick_segments(labels: np.ndarray, thickness: float, count: int) -> np.ndarray:
+    """Whether each of the labels 0 to ``count`` is thicker than ``thickness`` pixels in plane, ``(count + 1,)``."""
+    thick = np.full(count + 1, thickness < 1)
+    thick[0] = True
+    if thickness >= 1:
+        thick[labels[deep_pixels(labels, thickness)]] = True
+    return thick
+
+
+def deep_pixels(labels: np.ndarray, depth: float) -> np.ndarray:
+    """Pixels ``(*space)`` whose distance to the nearest pixel of another label, in plane, is more than ``depth``.
+
+    All pixels of the disc around them have one label, which is looked at row by row.
+    """
+    reach, (height, width) = floor(depth), labels.shape[-2:]
+    padded = np.pad(labels, [*[(0, 0)] * (labels.ndim - 2), (reach, reach), (reach, reach)], mode="edge")
+    beside = padded[..., 1:] == padded[..., :-1]
+    below = padded[..., 1:, reach : reach + width] == padded[..., :-1, reach : reach + width]
+    even = [np.ones((*padded.shape[:-1], width), bool)]  # as many pixels to the left and to the right are alike
+    for k in range(1, reach + 1):
+        left, right = (beside[..., at : at + width] for at in (reach - k, reach + k - 1))
+        even.append(even[-1] & left & right)
+    deep = even[reach][..., reach : reach + height, :].copy()
+    for step in (1, -1):
+        column = np.ones((*labels.shape[:-2], height, width), bool)
+        for row in range(1, reach + 1):
+            at = reach + step * row
+            column &= below[..., min(at, at - step) : min(at, at - step) + height, :]
+            deep &= column & even[floor(sqrt(depth**2 - row**2))][..., at : at + height, :]
+    return deep

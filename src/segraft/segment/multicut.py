@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from segraft.labels.relabel import consecutive
 from segraft.segment.arguments import check, check_fraction, check_long, check_nearest, clipped
-from segraft.segment.fragments import absorb_small
+from segraft.segment.fragments import absorb
 from segraft.segment.regions import RegionGraph, region_graph
 from segraft.segment.watershed import watershed_fragments
 from segraft.types import Offsets, Stored
@@ -22,6 +21,7 @@ def multicut(
     *,
     beta: float = 0.5,
     boundary: float = 0.5,
+    thickness: float = 0.0,
     minimum_size: int = 0,
 ) -> np.ndarray:
     """Partition an image ``(*space)``, 2-D or 3-D, from affinities ``(N, *space)`` in [0, 1] (clipped to it).
@@ -35,12 +35,13 @@ def multicut(
     foreground : boolean ``(*space)``; confines the segments
     beta : bias of the boundaries, between 0 and 1; higher means more segments
     boundary : boundary probability from which on a pixel separates seeds; lower means more, smaller fragments
+    thickness : in pixels, in plane; segments that are nowhere thicker join the larger ones that they touch
     minimum_size : segments of fewer pixels join the larger ones that they touch, or vanish
 
     Returns consecutive ``uint32`` labels, 0 background. Raises ``UserError`` for NaN and for shapes, offsets and
     settings that do not fit.
     """
-    return _segment(affinities, offsets, foreground, beta, boundary, minimum_size, lifted=False)
+    return _segment(affinities, offsets, foreground, beta, boundary, thickness, minimum_size, lifted=False)
 
 
 def lifted_multicut(
@@ -50,6 +51,7 @@ def lifted_multicut(
     *,
     beta: float = 0.5,
     boundary: float = 0.5,
+    thickness: float = 0.0,
     minimum_size: int = 0,
 ) -> np.ndarray:
     """As ``multicut``; the offsets beyond the nearest add costs between fragments that do not touch.
@@ -58,7 +60,7 @@ def lifted_multicut(
     2015, https://arxiv.org/abs/1505.06973). Edges and lifted edges weigh the same in the mean. Raises ``UserError``
     also when there are no offsets beyond the nearest.
     """
-    return _segment(affinities, offsets, foreground, beta, boundary, minimum_size, lifted=True)
+    return _segment(affinities, offsets, foreground, beta, boundary, thickness, minimum_size, lifted=True)
 
 
 def edge_costs(means: np.ndarray, sizes: np.ndarray, beta: float) -> np.ndarray:
@@ -77,6 +79,7 @@ def _segment(
     foreground: np.ndarray | None,
     beta: float,
     boundary: float,
+    thickness: float,
     minimum_size: int,
     lifted: bool,
 ) -> np.ndarray:
@@ -94,7 +97,7 @@ def _segment(
         costs = edge_costs(regions.means, regions.sizes, beta)
         groups = _lifted(regions, costs, affinities, offsets, beta) if lifted else _plain(regions, costs)
         labels = regions.join(groups)
-    return consecutive(absorb_small(labels, minimum_size, nearest) if minimum_size > 1 else labels)
+    return absorb(labels, nearest, thickness, minimum_size)
 
 
 def _plain(regions: RegionGraph, costs: np.ndarray) -> np.ndarray:

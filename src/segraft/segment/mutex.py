@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from math import ceil
 
 import numpy as np
 from scipy import ndimage
 
 from segraft.errors import UserError
-from segraft.labels.relabel import consecutive
 from segraft.segment.arguments import check, check_long, check_nearest, clipped
-from segraft.segment.fragments import absorb_small
+from segraft.segment.fragments import absorb
 from segraft.types import Offsets, Stored
 
-STRIDES = {2: (5, 5), 3: (1, 5, 5)}
+STRIDES = {2: (1, 1), 3: (1, 5, 5)}
 """Stride, in pixels per axis, at which repulsive edges are kept, by dimension; no section is skipped."""
+Box = tuple[slice, ...]
+Block = tuple[Box, np.ndarray]
+"""A box, and the mask of those pieces of the foreground in it that are partitioned together."""
+Solved = tuple[Box, np.ndarray, np.ndarray]
+"""The same with its segments."""
 BLOCK = 256
 """Side, in pixels, of blocks: pieces of the foreground whose boxes begin in one block are partitioned together."""
 
@@ -25,14 +33,16 @@ def mutex_watershed(
     foreground: np.ndarray | None = None,
     *,
     strides: tuple[int, ...] | None = None,
+    thickness: float = 0.0,
     minimum_size: int = 0,
 ) -> np.ndarray:
     """Partition an image ``(*space)``, 2-D or 3-D, from affinities ``(N, *space)`` in [0, 1] (clipped to it).
 
     The nearest offsets, the first one per axis, attract by their affinity; all others repel by 1 − affinity, on
-    a grid of ``strides`` pixels (default ``STRIDES``). ``foreground`` (boolean) confines the segments. Those of
-    fewer than ``minimum_size`` pixels join the larger ones that they touch, or vanish. Returns consecutive
-    ``uint32`` labels, 0 background.
+    a grid of ``strides`` pixels (default ``STRIDES``). ``foreground`` (boolean) confines the segments. Those that are
+    at most ``thickness`` pixels thick join the larger ones that they touch, then those of fewer than ``minimum_size``
+    pixels, which otherwise vanish (see `segraft.segment.fragments.absorb`). Returns consecutive ``uint32`` labels, 0
+    background.
 
     Nothing joins pixels that the foreground does not connect, so its connected pieces are partitioned block by
     block, which gives the same segments. ``affinities`` may be a stored array (HDF5), read by one box at a time.
@@ -48,17 +58,37 @@ def mutex_watershed(
         raise UserError(f"strides: got {strides}, expected {len(space)} positive integers; give one per axis")
     labels = np.zeros(space, np.uint32)
     largest = 0
-    for box, inside in _blocks(np.ones(space, bool) if foreground is None else foreground, strides):
-        segments = _partition(affinities[:, *box], offsets, inside, strides, minimum_size)
+    foreground = np.ones(space, bool) if foreground is None else foreground
+    solve = partial(_solve, affinities, offsets, strides, thickness, minimum_size)
+    for box, inside, segments in _ahead(solve, _blocks(foreground, strides, rim=ceil(thickness)), affinities):
         labels[box][inside] = np.where(segments, segments + largest, 0)[inside]
         largest += int(segments.max())
     return labels
 
 
-def _blocks(foreground: np.ndarray, strides: tuple[int, ...]) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
+def _ahead(solve: Callable[[Block], Solved], blocks: Iterator[Block], affinities: Stored) -> Iterator[Solved]:
+    """Solve blocks in their order, on all cores where the affinities are in memory: of stored ones one at a time."""
+    if type(affinities) is not np.ndarray:
+        yield from map(solve, blocks)
+        return
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(solve, blocks)
+
+
+def _solve(
+    affinities: Stored, offsets: Offsets, strides: tuple[int, ...], thickness: float, minimum_size: int, block: Block
+) -> Solved:
+    """The segments of one block, from 1."""
+    box, inside = block
+    weights = _weights(affinities[:, *box])
+    segments = _partition(weights, offsets, inside, strides)
+    return box, inside, absorb(segments, weights[: len(inside.shape)], thickness, minimum_size)
+
+
+def _blocks(foreground: np.ndarray, strides: tuple[int, ...], rim: int) -> Iterator[Block]:
     """Yield boxes around whole neighbouring connected pieces of the foreground, and the masks of these pieces.
 
-    Boxes begin on the grid of repulsive edges.
+    Boxes begin on the grid of repulsive edges, and hold a ``rim`` of pixels around the pieces.
     """
     pieces, count = ndimage.label(foreground)
     boxes = ndimage.find_objects(pieces)
@@ -69,21 +99,17 @@ def _blocks(foreground: np.ndarray, strides: tuple[int, ...]) -> Iterator[tuple[
         chosen = np.zeros(count + 1, bool)
         chosen[numbers] = True
         union = tuple(
-            slice(min(axis.start for axis in axes) // k * k, max(axis.stop for axis in axes))
+            slice(max(0, min(axis.start for axis in axes) - rim) // k * k, max(axis.stop for axis in axes) + rim)
             for axes, k in zip(zip(*(boxes[number - 1] for number in numbers), strict=True), strides, strict=True)
         )
         yield union, chosen[pieces[union]]
 
 
-def _partition(
-    affinities: np.ndarray, offsets: Offsets, inside: np.ndarray, strides: tuple[int, ...], minimum_size: int
-) -> np.ndarray:
-    """Return consecutive segments of the pixels ``inside``; 0 elsewhere."""
+def _partition(weights: np.ndarray, offsets: Offsets, inside: np.ndarray, strides: tuple[int, ...]) -> np.ndarray:
+    """Return segments of the pixels ``inside``; 0 elsewhere."""
     from bioimage_cpp import segmentation  # compiled, not needed to import segraft
 
-    weights = _weights(affinities)
-    labels = segmentation.mutex_watershed(weights, offsets, inside.ndim, strides=strides, mask=inside)
-    return consecutive(absorb_small(labels, minimum_size, weights[: inside.ndim]) if minimum_size > 1 else labels)
+    return segmentation.mutex_watershed(weights, offsets, inside.ndim, strides=strides, mask=inside)
 
 
 def _weights(affinities: np.ndarray) -> np.ndarray:

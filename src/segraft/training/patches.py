@@ -108,6 +108,12 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         sizes = np.concatenate([_sizes(labels) for labels in self._labels])
         return float(np.median(sizes)) if sizes.size else 0.0
 
+    def foreground_share(self) -> float:
+        """Part of the known pixels that lies in objects; 0.5 without known pixels."""
+        inside = sum(int(np.count_nonzero(labels > 0)) for labels in self._labels)
+        known = sum(int(np.count_nonzero(labels != UNKNOWN)) for labels in self._labels)
+        return inside / known if known else 0.5
+
     def __getitem__(self, k: int) -> tuple[Tensor, Tensor]:
         epoch, place = divmod(int(k), len(self._images))
         index = _generator(self.seed, 0, epoch).permutation(len(self._images))[place]

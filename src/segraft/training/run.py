@@ -12,7 +12,7 @@ from segraft.images.normalisation import Normalisation
 from segraft.model import checkpoint
 from segraft.model.model import Model, load
 from segraft.model.torch_runner import TorchRunner, find_device
-from segraft.networks.contract import Network
+from segraft.networks.contract import Network, set_prior
 from segraft.reporting import page
 from segraft.reporting.page import PICTURES, Shown
 from segraft.reporting.run_report import write_run_report
@@ -33,8 +33,10 @@ try:
 except ImportError as error:
     raise UserError(f"training is not installed ({error}); expected it; run: pip install 'segraft[train]'") from error
 
+SMALLEST = 10
+"""Pixels below which a segment of an image counts as a fragment: real small objects survive."""
 FRAGMENT = 0.05
-"""Part of the median object's size below which a segment counts as a fragment."""
+"""Part of the median object's size below which a segment of a volume does."""
 
 
 def run(settings: TrainSettings) -> Model:
@@ -47,8 +49,11 @@ def run(settings: TrainSettings) -> Model:
     samples = open_dataset(settings.dataset, settings.root, "train", **settings.options)
     trainee = new_trainee(settings, samples[0])
     patches = _patches(settings, samples, trainee.network)
+    if settings.init is None:
+        set_prior(trainee.network, patches.foreground_share())
     if settings.minimum_size is None:
-        trainee = trainee.with_minimum_size(round(patches.median_size() * FRAGMENT))
+        pixels = SMALLEST if trainee.network.ndim == 2 else round(patches.median_size() * FRAGMENT)
+        trainee = trainee.with_minimum_size(pixels)
     model = Model(TorchRunner(trainee.network), trainee.config)
     validation = open_validation(settings, model, PICTURES if page.available() else 0)
     best = BestModel(trainee, RunFolder(settings.out), validation)

@@ -1,0 +1,74 @@
+"""What segments without slivers cost: ``predict`` from array to labels, with and without what makes them.
+
+Compares the default of images (all repulsive edges, thickness 2) with the mutex watershed on a grid of every fifth
+pixel that leaves slivers, and times the fragment rule alone; all in turns, in one run.
+
+    python benchmarks/segments.py --model bbbc039-distilled-0.safetensors --images bbbc039/images
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+
+import segraft
+from segraft.images.listing import list_images
+from segraft.images.reading import read_image
+from segraft.model.config import Segmentation
+from segraft.segment.fragments import absorb
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """Time of one call."""
+    begin = time.perf_counter()
+    work()
+    return 1e3 * (time.perf_counter() - begin)
+
+
+def main() -> None:
+    """Print medians over rounds, in milliseconds, and the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    model = segraft.load(options.model, "cpu")
+    images = [read_image(path) for path in list_images(options.images)[: options.count]]
+    stored = model.config.segmentation
+    grid = Segmentation("mutex", stored.foreground_threshold, 0.0, stored.minimum_size, {"strides": (5, 5)})
+    times: dict[str, list[float]] = {"grid of 5, thickness 0": [], "all edges, thickness 2": [], "fragment rule": []}
+    for number in range(options.rounds + 1):
+        for image in images:
+            affinities, probability = model.affinities(image)
+            inside = probability > stored.foreground_threshold
+            raw = Segmentation("mutex", stored.foreground_threshold, 0.0, 0).segment(affinities, model.offsets, inside)
+            attraction = affinities[:2].clip(0, 1)
+            tasks: tuple[Callable[[], object], ...] = (
+                lambda image=image: _predict(model, image, grid),
+                lambda image=image: model.predict(image, thickness=2.0),
+                lambda raw=raw, attraction=attraction: absorb(raw, attraction, 2.0, stored.minimum_size),
+            )
+            for kept, task in zip(times.values(), tasks, strict=True):
+                taken = milliseconds(task)
+                if number:  # the first round warms up
+                    kept.append(taken)
+    reference, *_ = (median(each) for each in times.values())
+    for name, each in times.items():
+        print(f"{name}: {median(each):.1f} ms, {median(each) / reference:.3f} of the grid's time")
+
+
+def _predict(model: segraft.Model, image: object, segmentation: Segmentation) -> object:
+    affinities, probability = model.affinities(image)  # type: ignore[arg-type]
+    return segmentation.segment(affinities, model.offsets, probability > segmentation.foreground_threshold)
+
+
+if __name__ == "__main__":
+    main()
