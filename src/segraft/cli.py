@@ -99,9 +99,12 @@ def _option(
     shown: Any = not any(default is nothing for nothing in (None, False, (), inspect.Parameter.empty))
     if isinstance(default, tuple) and default:
         shown = lambda values: " ".join(map(str, values))  # noqa: E731 as it would be typed
-    words = Parameter(help=text, show_default=shown)
+    given: dict[str, Any] = {"help": text, "show_default": shown}
     if section is not None:
-        words = Parameter(help=text, show_default=shown, group=section)
+        given["group"] = section
+    if hint == bool | None:  # by default neither yes nor no
+        given["negative"] = f"--no-{name}"
+    words = Parameter(**given)
     return inspect.Parameter(name, kind, default=default, annotation=Annotated[hint, words])
 
 

@@ -114,7 +114,8 @@ class TrainSettings:
     background: str | None = None
     """What two background pixels are to each other: one object, or separate (the default for volumes)."""
     border: int | None = None
-    """For electron microscopy: background between objects, in pixels per side; what the truth leaves 0 is unknown."""
+    """For electron microscopy: background between objects, in pixels per side; what the truth leaves 0 is unknown. The
+    model then fills what it did not segment."""
     geometry: tuple[str, ...] | None = None
     """Geometric augmentation; by default flip, rotate90, rotate, elastic and, of images scale, of volumes misalign."""
     intensity: tuple[str, ...] | None = None

@@ -240,6 +240,16 @@ def test_real_data(run: Path, real_data: Path, tmp_path: Path) -> None:
     assert tifffile.imread(tmp_path / f"{image.stem}.tif").shape == (520, 696)
 
 
+def test_filling_is_chosen_on_the_command_line(run: Path, cells: Path, tmp_path: Path) -> None:
+    image = cells / "images" / "00.tif"
+    _, probability = segraft.load(run, "cpu").affinities(tifffile.imread(image))
+    part = ("--foreground-threshold", str(np.median(probability)), "--minimum-size", "0", "--device", "cpu")
+    for number, (words, empty) in enumerate(((["--fill"], False), (["--no-fill"], True), ([], True))):
+        out = tmp_path / str(number)
+        assert main(["predict", str(run), str(image), "--out", str(out), *part, *words]) == 0
+        assert (tifffile.imread(out / "00.tif") == 0).any() == empty
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("format", ["tif", "h5"])
 def test_a_signal_leaves_whole_files_and_the_rest_can_follow(

@@ -142,6 +142,18 @@ def test_the_configuration_gives_the_defaults() -> None:
     assert model.predict(image, minimum_size=0).max() == 6
 
 
+@pytest.mark.parametrize("tile", [None, 16])
+def test_segments_of_dense_tissue_fill_the_plane(oracle: Model, tile: int | None) -> None:
+    image, truth = squares()
+    filled = oracle.predict(image, fill=True, tile=tile)
+    assert (filled > 0).all()
+    assert same_partition(np.where(truth > 0, filled, 0), truth)
+    stored = Model(oracle.runner, replace(oracle.config, segmentation=Segmentation(fill=True)))
+    assert same_partition(stored.predict(image, tile=tile), filled)
+    assert np.array_equal(stored.predict(image, fill=False), oracle.predict(image))
+    assert np.array_equal(stored.predict(image, true_foreground=truth > 0) > 0, truth > 0)
+
+
 def test_rescaling_meets_the_training_pixel_size_and_comes_back(oracle: Model) -> None:
     image, truth = squares()
     large, large_truth = (np.kron(array, np.ones((2, 2), array.dtype)) for array in (image, truth))

@@ -52,6 +52,13 @@ def test_a_run_begins_at_the_share_of_foreground(runs: dict[str, Path], tmp_path
     assert begun["tuned"] == pytest.approx(last_bias(runs["train"]), rel=1e-5)
 
 
+@pytest.mark.usefixtures("without_reports")
+def test_what_is_trained_with_a_border_fills(runs: dict[str, Path], tmp_path: Path) -> None:
+    assert not segraft.load(runs["train"]).config.segmentation.fill
+    assert train(**recorded(runs["train"], out=tmp_path / "dense", steps=1, border=1)).config.segmentation.fill
+    assert segraft.load(tmp_path / "dense").config.segmentation.fill
+
+
 def test_what_the_last_checkpoint_holds(runs: dict[str, Path]) -> None:
     state = checkpoint(runs["distill"])
     student = segraft.load(runs["distill"]).runner.network

@@ -47,6 +47,7 @@ def predict(
     foreground_threshold: float | None = None,
     thickness: float | None = None,
     minimum_size: int | None = None,
+    fill: bool | None = None,
     scale: Sequence[float] | None = None,
     voxel_size: Sequence[float] | None = None,
     channels: Sequence[int] | None = None,
@@ -78,6 +79,8 @@ def predict(
     foreground_threshold : probability above which a pixel belongs to an object
     thickness : segments that are nowhere thicker, in pixels, join a larger one that they touch; 0 lets them be
     minimum_size : segments of fewer pixels join a larger one that they touch, or vanish
+    fill : segments grow over everything in their plane that is not segmented, as in dense tissue; by default if the
+        model was trained with a border; ``--no-fill`` leaves membranes 0
     scale : factor, or one per axis, that brings the images to the pixel size of the training images
     voxel_size : pixel size of the images per axis, in nm, in place of the scale
     channels : indices of the image channels to use
@@ -93,7 +96,7 @@ def predict(
     extras = {"table": table, "outlines": outlines, "overlay": overlay}
     place = partial(Products.of, out, choose("format", format, SUFFIXES), [kind for kind in extras if extras[kind]])
     choices: dict[str, Any] = {"segmenter": segmenter, "foreground_threshold": foreground_threshold, "tile": tile}
-    choices |= {"thickness": thickness, "minimum_size": minimum_size, "scale": scale}
+    choices |= {"thickness": thickness, "minimum_size": minimum_size, "fill": fill, "scale": scale}
     choices |= {"voxel_size": voxel_size, "max_memory": max_memory}
     segment = Segmenting(load(model, device), PredictOptions(**choices), channels, true_foreground)
     segment.check(drawn=overlay or outlines)

@@ -13,6 +13,7 @@ from segraft.coerce import coerce
 from segraft.errors import UserError, choose
 from segraft.graphs.offsets import USUAL
 from segraft.segment import SEGMENTERS
+from segraft.segment.filling import fill
 from segraft.segment.fragments import THICKNESS
 from segraft.types import Offsets, Stored
 
@@ -45,6 +46,8 @@ class Segmentation:
     """Segments that are nowhere thicker, in pixels and in plane, join a larger one that they touch."""
     minimum_size: int = 0
     """Segments of fewer pixels join a larger one that they touch, or vanish; in pixels of the training images."""
+    fill: bool = False
+    """Whether segments grow over everything that was not segmented, in plane, as in dense tissue."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The segmenter's own settings by name."""
 
@@ -71,7 +74,8 @@ class Segmentation:
         """
         segmenter = SEGMENTERS[self.segmenter]
         rules = {"thickness": self.thickness, "minimum_size": self.minimum_size}
-        return segmenter(affinities, offsets, foreground, **rules, **self.settings)
+        labels = segmenter(affinities, offsets, foreground, **rules, **self.settings)
+        return fill(labels, affinities) if self.fill else labels
 
 
 @dataclass(frozen=True, kw_only=True)

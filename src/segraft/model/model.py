@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +81,7 @@ class Model:
         foreground_threshold: float | None = None,
         thickness: float | None = None,
         minimum_size: int | None = None,
+        fill: bool | None = None,
         tile: int | Sequence[int] | None = None,
         max_memory: float | None = None,
         scale: float | Sequence[float] | None = None,
@@ -98,6 +99,8 @@ class Model:
             touch; by default the configuration's
         minimum_size : segments of fewer pixels of this image join a larger one that they touch, or vanish; by default
             the configuration's number, in pixels of the training images
+        fill : whether segments grow over everything in their plane that is not segmented, as in dense tissue; by
+            default as the configuration says, never with a ``true_foreground``
         tile : side in pixels, or one per axis, of the parts that the network computes at once, to bound its memory; by
             default none for images up to 2048², else 1024. The labels are those of the whole image, up to their
             numbers. Affinities are kept in a temporary file and segmented by connected pieces of the foreground.
@@ -116,6 +119,7 @@ class Model:
             foreground_threshold=foreground_threshold,
             thickness=thickness,
             minimum_size=minimum_size,
+            fill=fill,
             tile=tile,
             max_memory=max_memory,
             scale=scale,
@@ -153,6 +157,7 @@ class Model:
             inside = maps.probability > segmentation.foreground_threshold
         else:
             inside = nearest(_mask(true_foreground, space), target)
+            segmentation = replace(segmentation, fill=False)
         labels = segmentation.segment(maps.affinities, self.offsets, inside)
         return labels if target == space else _back(labels, space, true_foreground)
 

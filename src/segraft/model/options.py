@@ -35,6 +35,7 @@ class PredictOptions:
     """In pixels of the training images."""
     minimum_size: int | None = None
     """In pixels of the image."""
+    fill: bool | None = None
     tile: int | Sequence[int] | None = None
     max_memory: float | None = None
     """In gigabytes."""
@@ -74,6 +75,7 @@ class PredictOptions:
             "foreground_threshold": self.foreground_threshold,
             "thickness": self.thickness,
             "minimum_size": minimum_size,
+            "fill": self.fill,
         }
 
     def factors(self, config: ModelConfig, ndim: int) -> tuple[float, ...]:

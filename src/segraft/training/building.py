@@ -85,6 +85,7 @@ def _config(settings: TrainSettings, network: Network, sample: Sample, filters: 
             segmenter="mutex" if len(offsets) > network.ndim else "waterz",  # which needs no long offsets
             foreground_threshold=settings.foreground_threshold,
             minimum_size=settings.minimum_size or 0,
+            fill=settings.border is not None,
         ),
         training={name: value for name, value in plain(settings).items() if name in RECORDED},
     )
