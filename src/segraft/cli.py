@@ -152,7 +152,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        if error.code > code_of(0):
+        if error.code > code_of(0) and sys.stdout.isatty():
             print(file=sys.stderr)  # below the progress bar
         return _answer(str(error), error.code)
     except CycloptsError as error:
