@@ -24,7 +24,7 @@ FLOORS = (
     ("errors",),
     ("types", "weights", "signals"),
     ("tensors",),
-    ("files", "coerce", "graphs", "networks"),
+    ("files", "coerce", "terminal", "graphs", "networks"),
     ("labels", "losses"),
     ("images", "metrics", "segment"),
     ("settings",),

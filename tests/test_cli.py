@@ -131,6 +131,39 @@ def test_settings_of_every_type(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("verb", "tokens"),
+    [
+        ("train", "synthetic"),
+        ("distill", "synthetic --teacher teacher"),
+        ("predict", "model --out labels --dataset synthetic"),
+        ("evaluate", "labels --dataset synthetic"),
+        ("tune", "model synthetic"),
+        ("report", "run --out page --dataset synthetic"),
+    ],
+)
+def test_options_of_data_sets_take_one_value_or_several(
+    verb: str, tokens: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = "--options.size 96 96 --options.count 3 --options.image-key a/raw --options.density=-1"
+    _, given = given_to(verb, monkeypatch, verb, *tokens.split(), *options.split())
+    assert given["options"] == {"size": ["96", "96"], "count": "3", "image_key": "a/raw", "density": "-1"}
+    _, given = given_to(verb, monkeypatch, verb, *tokens.split())
+    assert "options" not in given
+
+
+def test_options_of_several_values_train(tmp_path: Path, capsys: Capture, without_reports: None) -> None:
+    tokens = (
+        f"train synthetic --options.size 40 48 --options.count 1 --patch 32 32 --batch 1 --steps 1 --out {tmp_path}/a"
+    )
+    network = "--network resunet-tiny --width 2 --dim 4 --workers 0 --device cpu"
+    assert main([*tokens.split(), *network.split()]) == 0
+    assert main(["train", "--config", f"{tmp_path}/a", "--resume"]) == 0
+    capsys.readouterr()
+    assert main(["train", "--config", f"{tmp_path}/a", "--options.count", "1", "2", "--out", f"{tmp_path}/b"]) == 2
+    assert "count: got ['1', '2'], expected int" in capsys.readouterr().err
+
+
 def test_the_student_is_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = "distill folder --root cells --teacher runs/teacher --student resunet-tiny --out runs/student"
     _, given = given_to("distill", monkeypatch, *tokens.split())

@@ -29,6 +29,8 @@ HELP = {
     "weights": "Weight of a loss term in place of the default: --weights.TERM VALUE.",
 }
 """Words for the command line alone."""
+OPTIONS = dict[str, Any]
+"""The type of a data set's options, each of which may have any."""
 app = App(
     name="segraft",
     help="Distil a heavy instance-segmentation network into a tiny one.",
@@ -61,7 +63,16 @@ def __getattr__(name: str) -> Verb:
     if name not in VERBS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     options = _options_of_settings(*SETTINGS[name]) if name in SETTINGS else _options_of(name)
-    return _with_options(options)(lambda *args, **given: _function(name)(*args, **given))
+    return _with_options(options)(lambda *args, **given: _function(name)(*args, **_as_values(given)))
+
+
+def _as_values(given: dict[str, Any]) -> dict[str, Any]:
+    """What was typed, with the data set's options as one text each, or a list where there are several."""
+    if "options" not in given:
+        return given
+    values = {name.replace("-", "_"): typed for name, typed in (given["options"] or {}).items()}
+    options = {name: typed[0] if len(typed) == 1 else typed for name, typed in values.items()}
+    return given | {"options": options}
 
 
 def _function(name: str) -> Verb:
@@ -85,8 +96,10 @@ def _options_of(name: str) -> list[inspect.Parameter]:
 
 
 def _typed(hint: Any) -> Any:
-    """A type as the help shows it: paths alone where Python users may give text or arrays, too."""
+    """A type as it is typed: paths alone where Python users may give text or arrays, too; options of many values."""
     parts = get_args(hint)
+    if OPTIONS in (hint, *parts):
+        return dict[str, list[str]]
     if str in parts and Path in parts:
         return Union[tuple(part for part in parts if part in (Path, NoneType))]  # noqa: UP007 made of a tuple
     return Sequence[Path] if hint == Sequence[str | Path] else hint
@@ -139,7 +152,7 @@ def _options_of_settings(kind: type[TrainSettings], renamed: Mapping[str, str]) 
     options = []
     for name, default in defaults.items():
         place = inspect.Parameter.POSITIONAL_OR_KEYWORD if name == "dataset" else inspect.Parameter.KEYWORD_ONLY
-        option = _option(renamed.get(name, name), place, default, hints[name], documents[name], sections[name])
+        option = _option(renamed.get(name, name), place, default, _typed(hints[name]), documents[name], sections[name])
         options.append(option)
     return options
 
@@ -155,7 +168,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        if error.code > code_of(0):
+        if error.code > code_of(0) and sys.stdout.isatty():
             print(file=sys.stderr)  # below the progress bar
         return _answer(str(error), error.code)
     except CycloptsError as error:

@@ -17,12 +17,15 @@ import pytest
 import yaml
 
 import segraft
+from segraft.cli import main
 from segraft.commands.distill import distill
 from segraft.commands.train import train
 from segraft.errors import UserError
+from segraft.settings import TrainSettings
 from segraft.signals import ENDING
 from segraft.training.callbacks import Stopped
 from segraft.training.module import TrainingModule
+from segraft.training.recorded import settings_of
 from segraft.training.validation import Validation
 from shared.runs import FILES, PROJECT, SMALL, assert_same_run, checkpoint, history, recorded, verb
 
@@ -57,6 +60,28 @@ def test_stopped_is_never_stopped(runs: dict[str, Path], tmp_path: Path, kind: s
     assert checkpoint(out)["global_step"] == step
     verb(kind)(config=out, resume=True, workers=workers)
     assert_same_run(out, runs[kind])
+
+
+def test_a_moved_run_goes_on_where_it_is(runs: dict[str, Path], tmp_path: Path) -> None:
+    begun, moved = tmp_path / "begun", tmp_path / "deep" / "moved"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(5, patch)
+        with pytest.raises(Stopped):
+            train(**recorded(runs["train"], out=begun))
+    moved.parent.mkdir()
+    begun.rename(moved)
+    assert main(["train", "--config", str(moved), "--resume"]) == 0
+    assert not begun.exists()
+    assert yaml.safe_load((moved / "config.yaml").read_text())["out"] == str(moved)
+    assert_same_run(moved, runs["train"])
+
+
+def test_a_copied_run_leaves_the_original_alone(runs: dict[str, Path], tmp_path: Path) -> None:
+    copy = shutil.copytree(runs["train"], tmp_path / "copy")
+    assert settings_of(TrainSettings, None, copy, {"resume": True}).out == copy
+    assert settings_of(TrainSettings, None, copy, {"resume": True, "out": "other"}).out == Path("other")
+    for config, values in ((copy, {}), (copy / "config.yaml", {"resume": True})):
+        assert settings_of(TrainSettings, None, config, values).out == runs["train"]
 
 
 @pytest.mark.parametrize("number", ENDING, ids=lambda number: signal.Signals(number).name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from segraft.model.torch_runner import TorchRunner
 from segraft.settings import TrainSettings
 from segraft.training.callbacks import Recorder
 from segraft.training.recorded import changed as changed_settings
-from segraft.training.trainer import Progress
+from segraft.training.trainer import Bar
 from segraft.training.validation import Validation
 from shared.runs import FILES, SETS, SMALL, assert_same_run, checkpoint, history, recorded
 
@@ -126,7 +128,11 @@ def test_tensorboard_has_terms_and_scores(runs: dict[str, Path]) -> None:
     assert scores == [pytest.approx(line["val"]["aji"]) for line in written if "val" in line]
 
 
-def test_the_bar_shows_every_term(runs: dict[str, Path], tmp_path: Path, capfd: Any) -> None:
+def test_the_bar_shows_every_term(
+    runs: dict[str, Path], tmp_path: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segraft.training.trainer.has_bars", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     distill(**recorded(runs["distill"], out=tmp_path / "run", steps=5, validate_every=4))
     shown = capfd.readouterr().out
     for name in ("aff", "fg", "i.node", "i.edge", "i.aff", "x.edge", "x.aff", "aji"):
@@ -134,9 +140,26 @@ def test_the_bar_shows_every_term(runs: dict[str, Path], tmp_path: Path, capfd: 
     assert "5/5" in shown
 
 
+def test_without_a_terminal_a_line_per_validation(
+    runs: dict[str, Path], tmp_path: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distill(**recorded(runs["distill"], out=tmp_path / "run", steps=5, validate_every=4))
+    out, err = capfd.readouterr()
+    assert len(out.splitlines()) == 1
+    lines = err.splitlines()
+    assert [line.rpartition(" aji ")[0] for line in lines] == [f"step {k} of 5: validation aji"[:-4] for k in (4, 5)]
+    monkeypatch.setattr("segraft.terminal.progress.EVERY", 0)
+    distill(**recorded(runs["distill"], out=tmp_path / "all", steps=3, validate_every=3))
+    *_, validation, last = capfd.readouterr().err.splitlines()
+    assert validation.startswith("step 3 of 3: validation aji ")
+    assert re.fullmatch(r"step 3 of 3(, \w+ [-.\de+]+){7}, 0 s left", last)
+    for term in ("affinity", "foreground", "intra_node", "inter_edge"):
+        assert f", {term} " in last
+
+
 def test_the_bar_counts_on_after_a_resumption(tmp_path: Path) -> None:
     settings = TrainSettings(dataset="grey", out=tmp_path).for_dimension(2)
-    progress = Progress(Recorder(settings, dict, list))
+    progress = Bar(Recorder(settings, dict, list))
     progress._trainer = lightning.Trainer(max_steps=7, logger=False, accelerator="cpu", enable_model_summary=False)
     assert progress.total_train_batches == 7
 

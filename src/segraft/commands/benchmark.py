@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from segraft.model.benchmarking import measure
+from segraft.terminal.tables import print_table
 
 
 def rows(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
@@ -76,10 +76,8 @@ def benchmark(
     """
     subjects = [name for name in (against, subject) if name is not None]
     results = {str(name): measure(name, size, repeats=repeats, threads=threads, device=device) for name in subjects}
-    console = Console()
-    console.print(table(results))
-    for line in notes(results):
-        console.print(line, highlight=False)
+    print_table(table(results))
+    print(*notes(results), sep="\n")
     return results
 
 

@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from segraft.commands.report import compare
 from segraft.data import open_dataset
 from segraft.errors import UserError
@@ -73,21 +71,18 @@ def demo(
         )
     if out.exists() and any(out.iterdir()) and not resume:
         raise UserError(f"{out} exists already, expected a new folder; choose another --out, or continue with --resume")
-    console = Console()
-    console.print(
-        f"[1/5] generate {sum(IMAGES.values())} images of cells in {out / 'data'}", highlight=False, soft_wrap=True
-    )
+    print(f"[1/5] generate {sum(IMAGES.values())} images of cells in {out / 'data'}", flush=True)
     generate(out / "data", seed)
     stages = _stages(out, teacher_steps, steps, seed, device)
     for number, (name, settings) in enumerate(stages.items(), start=2):
-        console.print(f"[{number}/5] {name}: {settings.steps} steps", highlight=False)
+        print(f"[{number}/5] {name}: {settings.steps} steps", flush=True)
         finish(settings)
-    console.print("[5/5] score on the test images, measure, report", highlight=False)
+    print("[5/5] score on the test images, measure, report", flush=True)
     runs = {name: settings.out for name, settings in stages.items()}
     page = compare(
         runs, "folder", out / "data", "test", out, device=device, title="segraft demo: a student from nothing"
     )
-    console.print(f"{(time.monotonic() - begin) / 60:.1f} minutes", highlight=False)
+    print(f"{(time.monotonic() - begin) / 60:.1f} minutes")
     return page
 
 

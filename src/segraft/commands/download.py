@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from segraft.data import open_dataset
 from segraft.data.download import BY_HAND, SOURCES, provide
 from segraft.data.samples import SPLITS
 from segraft.errors import UserError, choose
 from segraft.files import unwritable
+from segraft.terminal.progress import messages
 
 
 def download(name: str, *, root: str | Path) -> str:
@@ -33,7 +32,7 @@ def download(name: str, *, root: str | Path) -> str:
     source = choose("data set to download", name, dict(sorted(known.items())))
     if isinstance(source, str):
         raise UserError(f"{name} cannot be downloaded by a program: {source} into {root}")
-    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    console = messages()
     console.print(f"{name}: {source.page}; {source.terms}")
     with unwritable(root):
         root.mkdir(parents=True, exist_ok=True)

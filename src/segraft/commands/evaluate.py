@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from segraft.data.choice import DataChoice
@@ -23,6 +22,7 @@ from segraft.images.listing import list_images
 from segraft.images.names import image_stem, is_label_name, pair_name
 from segraft.images.reading import read_labels, split_key
 from segraft.metrics import scoring
+from segraft.terminal.tables import output
 
 SHOWN = ("aji", "pq", "f1", "dice", "sbd", "dic", "voi", "arand")
 """Scores in the printed table; files get all."""
@@ -160,10 +160,7 @@ def _by_name(folder: Path) -> dict[str, Path]:
 
 def _print(results: Mapping[str, Scores], summary: Scores) -> None:
     """Print the scores that are read most; long names are cut to the width of a terminal, and whole in a file."""
-    console = Console()
-    numbers = 8 * len(SHOWN) + 2
-    if not console.is_terminal:
-        console.width = numbers + max(16, *map(len, results))
+    console, numbers = output(), 8 * len(SHOWN) + 2
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("image", no_wrap=True, max_width=max(8, console.width - numbers))
     for key in SHOWN:
@@ -174,7 +171,7 @@ def _print(results: Mapping[str, Scores], summary: Scores) -> None:
     table.add_row(f"mean of {len(results)}", *(f"{summary[key]:.4f}" for key in SHOWN))
     console.print(table)
     pooled = f"PQ {summary['pq_pooled']:.4f}, F1 {summary['f1_pooled']:.4f}"
-    console.print(f"All objects pooled: {pooled}.", highlight=False)
+    print(f"All objects pooled: {pooled}.")
 
 
 def _csv(results: Mapping[str, Scores], summary: Scores) -> str:

@@ -22,6 +22,7 @@ from segraft.labels.outlines import write_outlines
 from segraft.model.model import Model, load
 from segraft.model.options import PredictOptions
 from segraft.reporting.overlay import overlay as draw_overlay
+from segraft.terminal.progress import messages, track
 from segraft.types import Sample
 
 FOREGROUNDS = {"learnt": False, "truth": True}
@@ -233,12 +234,9 @@ def _do(
 
 def _run(tasks: Sequence[Task], do: Callable[[Task], bool], out: Path) -> int:
     """Do all tasks behind a progress bar, report those that fail, and return the exit code."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    console = messages()
     done = failed = 0
-    for task in track(tasks, "segmenting", console=console, disable=not console.is_terminal):
+    for task in track(tasks, "segmenting", console):
         try:
             done += do(task)
         except (UserError, MemoryError, RuntimeError) as error:

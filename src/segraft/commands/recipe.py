@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from segraft.data import open_dataset
 from segraft.errors import UserError, choose
@@ -21,6 +19,8 @@ from segraft.paper.scaling import difference, scaled
 from segraft.run_folder import RunFolder
 from segraft.segment import SEGMENTERS
 from segraft.settings import DistillSettings, TrainSettings
+from segraft.terminal.progress import messages, track
+from segraft.terminal.tables import print_table
 from segraft.training.attempts import finish
 from segraft.types import Sample
 
@@ -123,17 +123,15 @@ def _reproduce(chosen: Recipe, order: Order) -> Path:
             _reproduce(_teacher(chosen), teacher)
     settings = order.settings(chosen)
     note = "" if order.scale == 1 else difference(settings, chosen.settings, order.scale)
-    console = Console()
-    console.print(f"{chosen.name}: {settings.steps} steps, run folder {settings.out}", highlight=False, soft_wrap=True)
-    if note:
-        console.print(note, highlight=False, soft_wrap=True)
+    heading = f"{chosen.name}: {settings.steps} steps, run folder {settings.out}"
+    print(*filter(None, (heading, note)), sep="\n", flush=True)
     finish(settings)
     images = score(chosen, settings)
     means = {name: summarise(list(each.values())) for name, each in images.items()}
     result = Result(chosen.name, order.scale, settings.seed, note, means, images)
     path = write(result, settings.out)
-    console.print(compared(chosen, result))
-    console.print(*filter(None, (note, f"Scores: {path}")), sep="\n", highlight=False, soft_wrap=True)
+    print_table(compared(chosen, result))
+    print(*filter(None, (note, f"Scores: {path}")), sep="\n", flush=True)
     return settings.out
 
 
@@ -142,8 +140,7 @@ def score(chosen: Recipe, settings: TrainSettings) -> dict[str, dict[str, Scores
     model = load(settings.out, settings.device)
     samples = open_dataset(settings.dataset, settings.root, "test", **settings.options)
     scores: dict[str, dict[str, Scores]] = {name: {} for name in chosen.segmentations}
-    console = Console(stderr=True)
-    for index in track(range(len(samples)), "scoring", console=console, disable=not console.is_terminal):
+    for index in track(range(len(samples)), "scoring", messages()):
         sample = samples[index]
         labels = segment(model, sample, chosen.segmentations, chosen.true_foreground)
         for name, each in labels.items():

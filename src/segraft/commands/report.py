@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from segraft.commands.benchmark import notes, rows
@@ -19,6 +18,7 @@ from segraft.model.benchmarking import measure
 from segraft.model.model import load
 from segraft.reporting.page import Shown, write_report
 from segraft.run_folder import RunFolder
+from segraft.terminal.tables import print_table
 from segraft.types import Sample
 
 Scores = dict[str, float | int]
@@ -104,9 +104,8 @@ def compare(
         scored=f"{len(samples)} images (data set {dataset}, split {split})",
         summary=lines,
     )
-    console = Console()
-    console.print(_table(summaries, rows(costs)))
-    console.print(*lines, f"Report: {page}", sep="\n", highlight=False, soft_wrap=True)
+    print_table(_table(summaries, rows(costs)))
+    print(*lines, f"Report: {page}", sep="\n")
     return page
 
 

@@ -12,8 +12,9 @@ from segraft.errors import UserError, choose
 from segraft.files import write_text
 from segraft.paper import RECIPES, TABLES
 from segraft.paper.cost import size
-from segraft.paper.printing import MISSING, NONE_YET, ROMAN, SIZED, print_table, published_text, title
+from segraft.paper.printing import MISSING, NONE_YET, ROMAN, SIZED, published_text, title
 from segraft.paper.results import Result, finished, measured
+from segraft.terminal.tables import print_table
 
 
 def table(number: str, *, runs: str | Path = "runs", markdown: str | Path | None = None) -> None:

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from segraft.data import open_dataset
@@ -24,6 +22,8 @@ from segraft.model.config import Segmentation
 from segraft.model.model import load
 from segraft.run_folder import RunFolder
 from segraft.segment import SEGMENTERS
+from segraft.terminal.progress import messages, track
+from segraft.terminal.tables import print_table
 from segraft.types import Offsets
 
 GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
@@ -194,9 +194,8 @@ def _score(
     tried: Sequence[Segmentation],
 ) -> list[Result]:
     """Score of each candidate over all images with labels; affinities are kept of one image at a time."""
-    console = Console(stderr=True)
     results: list[list[Result]] = []
-    for index in track(range(len(samples)), "tuning", console=console, disable=not console.is_terminal):
+    for index in track(range(len(samples)), "tuning", messages()):
         sample = samples[index]
         if sample.labels is None:
             continue
@@ -226,10 +225,7 @@ def _print(tried: Sequence[Segmentation], scores: Sequence[Result], before: Resu
         )
     table.add_section()
     table.add_row("before", *("" for _ in names), *(f"{before[name]:.4f}" for name in shown))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 120
-    console.print(table)
+    print_table(table)
     for name in _at_edges(tried, best):
         chosen = values_of(tried[best])[name]
         print(f"the best {name.replace('_', ' ')}, {chosen:g}, is at the edge of what was tried: try beyond it")

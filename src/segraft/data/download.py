@@ -18,6 +18,7 @@ from rich.console import Console
 
 from segraft.errors import UserError
 from segraft.files import replacing
+from segraft.terminal.progress import receiving
 
 TIMEOUT = 60
 """Seconds without a byte after which a download fails."""
@@ -209,20 +210,14 @@ def _receive(url: str, part: Path, console: Console) -> None:
 
 
 def _write(response: Any, part: Path, begin: int, console: Console) -> None:
-    """Write the body of a response to ``part`` from byte ``begin``, with a progress bar on a terminal."""
-    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
-
-    columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
+    """Write the body of a response to ``part`` from byte ``begin``, and show how much there is."""
     length = response.headers.get("Content-Length")
-    with (
-        open(part, "ab" if begin else "wb") as file,
-        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-    ):
-        total = None if length is None else begin + int(length)
-        task = progress.add_task(part.name.strip(".").removesuffix(".part"), total=total, completed=begin)
+    total = None if length is None else begin + int(length)
+    name = part.name.strip(".").removesuffix(".part")
+    with open(part, "ab" if begin else "wb") as file, receiving(name, total, begin, console) as received:
         for chunk in response.iter_content(CHUNK):
             file.write(chunk)
-            progress.advance(task, len(chunk))
+            received(len(chunk))
 
 
 def unpack(archive: Path, folder: Path, ending: str) -> None:

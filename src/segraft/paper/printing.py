@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from segraft.paper import RECIPES, TABLES, Recipe
 from segraft.paper.cost import cost
 from segraft.paper.results import Result
 from segraft.paper.tables import Column
+from segraft.terminal.tables import print_table
 
 ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6}
 MISSING = "n/a"
@@ -55,11 +55,3 @@ def published_text(recipe: Recipe, column: Column) -> str:
     """A published score, or that there is none here."""
     value = recipe.score(column.segmentation, column.metric)
     return MISSING if value is None else f"{value:.3f}"
-
-
-def print_table(table: Table) -> None:
-    """Print a table; in a file as wide as it needs to be."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = 250
-    console.print(table)

@@ -98,7 +98,7 @@ class Recorder(Callback):
         """Log the terms; validate; keep a checkpoint; stop where the user asked to."""
         assert isinstance(pl_module, TrainingModule)
         step = trainer.global_step
-        due = step % self.settings.validate_every == 0 or step == self.settings.steps
+        due = self.due(step)
         if step % LOG_EVERY == 0 or step == 1 or due:
             self._log_terms(trainer, pl_module)
         if due:
@@ -109,6 +109,10 @@ class Recorder(Callback):
         if interrupted:
             message = f"stopped and saved after step {step} of {trainer.max_steps}; go on with: {self.command()}"
             raise Stopped(message, self.interrupted or signal.SIGINT)
+
+    def due(self, step: int) -> bool:
+        """Whether a validation ends this step."""
+        return step % self.settings.validate_every == 0 or step == self.settings.steps
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Complete the TensorBoard events."""

@@ -17,10 +17,15 @@ def settings_of(
 ) -> Settings:
     """Settings of a kind from a data set's name, a recorded run to repeat, and values by name that change it.
 
+    A run folder that is to be resumed is so where it is now, whatever it was called when it was begun.
     Raises ``UserError`` as ``make`` and ``read_config``.
     """
     values = values | ({"dataset": dataset} if dataset is not None else {})
-    return make(kind, changed(read_config(Path(config)), values) if config is not None else values)
+    if config is None:
+        return make(kind, values)
+    if values.get("resume") and Path(config).is_dir():
+        values = {"out": Path(config)} | values
+    return make(kind, changed(read_config(Path(config)), values))
 
 
 def changed(recorded: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:

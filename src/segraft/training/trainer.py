@@ -1,19 +1,22 @@
-"""Lightning's trainer for a run, with a bar that shows the loss terms and without notices that help nobody."""
+"""Lightning's trainer for a run: its progress with the loss terms, without notices that help nobody."""
 
 from __future__ import annotations
 
 import logging
+import math
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import lightning
-from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from segraft.errors import UserError
 from segraft.model.torch_runner import find_device
-from segraft.settings import PRECISIONS, TrainSettings
+from segraft.settings import PRECISIONS, TrainSettings, required
+from segraft.terminal.progress import Pace, has_bars, say
 from segraft.training.callbacks import Recorder
 from segraft.training.module import TrainingModule
 
@@ -24,6 +27,7 @@ SHORT = {"affinity": "aff", "foreground": "fg", "intra_": "i.", "inter_": "x."}
 def new_trainer(settings: TrainSettings, recorder: Recorder) -> lightning.Trainer:
     """A trainer on the device of the settings; ``UserError`` where there is none such."""
     kind = find_device(settings.device).type
+    bars = has_bars() and sys.stdout.isatty()  # where Lightning's moves
     try:
         with quiet():
             return lightning.Trainer(
@@ -31,7 +35,8 @@ def new_trainer(settings: TrainSettings, recorder: Recorder) -> lightning.Traine
                 accelerator={"cuda": "gpu"}.get(kind, kind),
                 devices=settings.devices,
                 precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
-                callbacks=[Progress(recorder), recorder],
+                callbacks=[Bar(recorder), recorder] if bars else [recorder, Lines(recorder)],
+                enable_progress_bar=bars,
                 gradient_clip_val=settings.clip,
                 logger=False,
                 enable_checkpointing=False,
@@ -47,7 +52,7 @@ def new_trainer(settings: TrainSettings, recorder: Recorder) -> lightning.Traine
         ) from error
 
 
-class Progress(TQDMProgressBar):
+class Bar(TQDMProgressBar):
     """A bar over all steps with the unweighted loss terms, names shortened, and the last validation score."""
 
     def __init__(self, recorder: Recorder) -> None:
@@ -68,6 +73,40 @@ class Progress(TQDMProgressBar):
         monitor = self.recorder.settings.monitor
         shown |= {name: score for name, score in self.recorder.scores.items() if name == monitor}
         return {_short(name): f"{value:.2g}" for name, value in shown.items()}
+
+
+class Lines(Callback):
+    """Where no bar can move: a line every 30 seconds with the unweighted loss terms, and one for each validation.
+
+    Called after the recorder, which validates.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Begin to count, where a resumed run was."""
+        self.pace = Pace(trainer.max_steps, trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: object, **__: object
+    ) -> None:
+        """Say how far the training is, when that is due."""
+        assert isinstance(pl_module, TrainingModule)
+        if not trainer.is_global_zero:
+            return
+        step = f"step {trainer.global_step} of {trainer.max_steps}"
+        if self.recorder.due(trainer.global_step):
+            say(f"{step}: {self._validation()}")
+        if self.pace.due():
+            terms = "".join(f", {name} {float(term):.3g}" for name, term in pl_module.terms.items())
+            say(f"{step}{terms}{self.pace.left(trainer.global_step)}")
+
+    def _validation(self) -> str:
+        """What the last validation came to."""
+        monitor, best = required(self.recorder.settings.monitor), self.recorder.best
+        known = "" if best == -math.inf else f", best {abs(best):.4f}"
+        return f"validation {monitor} {self.recorder.scores[monitor]:.4f}{known}"
 
 
 def _short(name: str) -> str:
