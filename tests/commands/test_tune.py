@@ -16,7 +16,7 @@ import yaml
 import segraft
 from segraft import data
 from segraft.cli import main
-from segraft.commands.tune import GRIDS, candidates, tune, values_of
+from segraft.commands.tune import OWN, tune
 from segraft.data import open_dataset
 from segraft.data.samples import LazySamples
 from segraft.errors import UserError
@@ -24,23 +24,32 @@ from segraft.graphs.affinity import ends
 from segraft.metrics.scores import SCORES
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model import checkpoint
+from segraft.model.config import Segmentation
 from segraft.model.model import Maps, Model
+from segraft.model.search import values_of
 from segraft.networks import create_network
 from segraft.segment import SEGMENTERS
+from segraft.types import Sample
 from shared.models import a_config
 from shared.samples import field
 
 Capture = pytest.CaptureFixture[str]
-FEW: dict[str, Any] = {"foreground_threshold": (0.25, 0.4), "minimum_size": (0, 9), "device": "cpu"}
+FEW: dict[str, Any] = {
+    "foreground_threshold": (0.25, 0.4),
+    "minimum_size": (0, 9),
+    "thickness": (2.0,),
+    "device": "cpu",
+}
 
 
 def by_brightness(self: Model, image: np.ndarray, tile: Any, into: np.ndarray, region: Any = None) -> Maps:
     """What a good network would say of discs of even brightness: affinity falls with the difference."""
     grey = self.normalisation(image)[0]
-    into[:] = 0
-    for channel, offset in zip(into, self.offsets, strict=True):
+    affinities = np.zeros(into.shape, np.float32)
+    for channel, offset in zip(affinities, self.offsets, strict=True):
         here, there = ends(offset)
         channel[here] = 2 * np.exp(-15 * np.abs(grey[here] - grey[there])) - 1
+    into[:] = affinities
     return Maps(into, grey.clip(0, 1), None)
 
 
@@ -66,15 +75,58 @@ def predicted(run: Path, cells: Path) -> dict[str, float | int]:
 @pytest.mark.parametrize("segmenter", SEGMENTERS)
 def test_predict_uses_what_is_stored(run: Path, cells: Path, segmenter: str) -> None:
     before = predicted(run, cells)
-    own: dict[str, Any] = {name: values[:2] for name, values in GRIDS[segmenter].items()}
+    own: dict[str, Any] = dict.fromkeys(OWN[segmenter], (0.4, 0.6))
     result = tune(run, segmenter=segmenter, **FEW, **own)
     stored = checkpoint.read(run)[1].segmentation
-    assert stored == result["segmentation"]
+    assert stored == result["segmentation"] == result["tried"][0]["segmentation"]
     assert set(values_of(stored)) == {"foreground_threshold", "thickness", "minimum_size", *own}
     assert predicted(run, cells) == result["scores"]
     assert result["before"] == before
     assert result["scores"]["aji"] == max(row["scores"]["aji"] for row in result["tried"])
-    assert len(result["tried"]) == 4 * 2 ** len(own)
+    given = [row["segmentation"] for row in result["tried"] if row["segmentation"].foreground_threshold < 0.9]
+    assert len(given) == 4 * 2 ** len(own), "all combinations of what was given"
+
+
+def test_the_search_goes_on_until_the_best_lies_inside(run: Path, cells: Path) -> None:
+    """The stored threshold of 0.9 is far from good ones, and so is a minimum size of 400 pixels."""
+    result = tune(run, device="cpu")
+    best = result["segmentation"]
+    assert result["scores"]["aji"] > result["before"]["aji"] + 0.1
+    assert predicted(run, cells) == result["scores"]
+    found = {repr(values_of(row["segmentation"])): row["scores"]["aji"] for row in result["tried"]}
+    for beside in (-0.05, 0.05):
+        neighbour = values_of(best) | {"foreground_threshold": round(best.foreground_threshold + beside, 4)}
+        assert found[repr(neighbour)] <= result["scores"]["aji"]
+    again = tune(run, device="cpu")
+    assert again["segmentation"] == best
+    assert len(again["tried"]) < len(result["tried"])
+
+
+def test_of_equal_scores_the_stored_settings_stay(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = checkpoint.read(run)[1]
+    empty = np.zeros((40, 44), np.int32)
+    blank = Sample(np.zeros((1, 40, 44), np.uint8), empty, "blank")
+    monkeypatch.setitem(data.DATASETS, "blank", lambda root, split: [blank, blank])
+    assert tune(run, "blank", device="cpu")["scores"]["aji"] == 1
+    assert checkpoint.read(run)[1] == before
+
+
+@pytest.mark.parametrize("room", [0.0, 4e5])
+def test_affinities_that_do_not_fit_are_kept_in_files(run: Path, monkeypatch: pytest.MonkeyPatch, room: float) -> None:
+    expected = tune(run, device="cpu", split="train")
+    checkpoint.change(run, segmentation=Segmentation(foreground_threshold=0.9, minimum_size=3))
+    kinds: list[type] = []
+    segment = Segmentation.segment
+
+    def watched(self: Segmentation, affinities: Any, *rest: Any) -> np.ndarray:
+        kinds.append(type(affinities))
+        return segment(self, affinities, *rest)
+
+    monkeypatch.setattr(Segmentation, "segment", watched)
+    monkeypatch.setattr("segraft.model.trials.IN_MEMORY", room)
+    assert tune(run, device="cpu", split="train") == expected
+    assert (np.ndarray in kinds) == (room > 0)
+    assert len(set(kinds)) == 1 + (room > 0)
 
 
 def test_settings_reach_the_segmenter(run: Path, cells: Path) -> None:
@@ -115,28 +167,36 @@ def test_lower_or_higher_is_better(run: Path, score: str) -> None:
 
 def test_the_network_runs_once_for_each_image(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    affinities = Model.affinities
-    monkeypatch.setattr(Model, "affinities", lambda self, image, **k: calls.append(1) or affinities(self, image, **k))
-    tune(run, split="train", images=2, **FEW)
+    maps = Model._maps
+    monkeypatch.setattr(Model, "_maps", lambda self, *given, **named: calls.append(1) or maps(self, *given, **named))
+    tune(run, split="train", images=2, device="cpu")
     assert len(calls) == 2
 
 
 def test_the_table(run: Path, capsys: Capture) -> None:
-    result = tune(run, segmenter="multicut", beta=(0.4,), score="voi", **FEW)
+    result = tune(run, segmenter="multicut", beta=(0.4,), boundary=(0.5,), score="voi", **FEW)
     out = capsys.readouterr().out
     header, *rows = (line.split() for line in out.splitlines() if line.strip(" ─"))
-    assert header == ["foreground", "threshold", "thickness", "minimum", "size", "beta", "voi", "aji", "pq", "arand"]
+    assert header == [
+        "foreground",
+        "threshold",
+        "thickness",
+        "minimum",
+        "size",
+        "beta",
+        "boundary",
+        "voi",
+        "aji",
+        "pq",
+        "arand",
+    ]
     (best,) = (row for row in rows if row[0] == "best")
-    assert float(best[5]) == pytest.approx(result["scores"]["voi"], abs=1e-4)
+    assert float(best[6]) == pytest.approx(result["scores"]["voi"], abs=1e-4)
     (before,) = (row for row in rows if row[0] == "before")
     assert float(before[1]) == pytest.approx(result["before"]["voi"], abs=1e-4)
+    assert "4 settings tried; the best 4 are shown" in out
     assert rows[-1][:2] == ["stored", "in"]
     assert "segmenter multicut, foreground threshold" in out.splitlines()[-1]
-
-
-def test_by_default_the_models_minimum_size_is_in_the_grid(run: Path) -> None:
-    result = tune(run, images=1, foreground_threshold=(0.5,), device="cpu")
-    assert [row["segmentation"].minimum_size for row in result["tried"]] == [0, 3, 6]
 
 
 def test_a_data_set_by_name_and_images_without_labels(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,23 +242,14 @@ def test_a_model_file_alone_needs_a_data_set(run: Path, cells: Path) -> None:
     assert checkpoint.read(run)[1].segmentation == result["segmentation"]
 
 
-@pytest.mark.parametrize("segmenter", SEGMENTERS)
-def test_candidates_are_all_combinations(segmenter: str) -> None:
-    found = candidates(segmenter, {"foreground_threshold": (0.3, 0.5), "minimum_size": (0, 5, 9)}, {})
-    own = GRIDS[segmenter].values()
-    assert len(found) == 6 * int(np.prod([len(values) for values in own]))
-    assert len({tuple(values_of(each).items()) for each in found}) == len(found)
-    assert {each.segmenter for each in found} == {segmenter}
-
-
-def test_every_segmenter_has_a_grid() -> None:
-    assert GRIDS.keys() == SEGMENTERS.keys()
+def test_every_segmenter_has_settings_to_search() -> None:
+    assert OWN.keys() == SEGMENTERS.keys()
 
 
 def test_settings_stay_where_nothing_tried_is_better(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = tune(run, **FEW)
     before = checkpoint.read(run)[1].segmentation
-    again = tune(run, foreground_threshold=(0.9,), minimum_size=(0,), device="cpu")
+    again = tune(run, foreground_threshold=(0.9,), minimum_size=(0,), thickness=(0.0,), device="cpu")
     assert again["segmentation"] == before == first["segmentation"]
     assert checkpoint.read(run)[1].segmentation == before
     assert "as it was: nothing tried has a better aji" in capsys.readouterr().out
@@ -212,9 +263,9 @@ def test_memory_bounds_what_the_network_takes(run: Path) -> None:
 
 def test_a_best_value_at_the_edge_is_told(run: Path, capsys: Capture) -> None:
     told = "is at the edge of what was tried: try beyond it"
-    tune(run, foreground_threshold=(0.01, 0.2, 0.99), minimum_size=(0,), device="cpu")
+    tune(run, foreground_threshold=(0.01, 0.2, 0.99), minimum_size=(0,), thickness=(2.0,), device="cpu")
     assert told not in capsys.readouterr().out
-    tune(run, foreground_threshold=(0.2, 0.99), minimum_size=(0,), device="cpu")
+    tune(run, foreground_threshold=(0.2, 0.99), minimum_size=(0,), thickness=(2.0,), device="cpu")
     assert f"the best foreground threshold, 0.2, {told}" in capsys.readouterr().out
 
 
@@ -226,7 +277,7 @@ def test_a_signal_stores_nothing(
     def interrupted(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("segraft.commands.tune.evaluate", interrupted)
+    monkeypatch.setattr("segraft.model.trials.evaluate", interrupted)
     assert main(["tune", str(run), "--device", "cpu"]) == 143
     assert capsys.readouterr().err == "segraft: stopped by SIGTERM\n"
     assert (run / "model.safetensors").read_bytes() == before

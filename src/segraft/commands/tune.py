@@ -1,44 +1,48 @@
-"""Choose the settings of the segmentation on labelled images: the network runs once, then every setting is tried."""
+"""Search the settings of the segmentation on labelled images: the network runs once for each."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from segraft.data import open_dataset
-from segraft.errors import UserError, choose
+from segraft.errors import UserError
 from segraft.metrics.scores import choosing
-from segraft.metrics.scoring import evaluate, summarise
 from segraft.model import checkpoint
 from segraft.model.config import Segmentation
 from segraft.model.model import load
+from segraft.model.options import PredictOptions
+from segraft.model.search import COMMON, Axis, Number, search, values_of, with_values
+from segraft.model.trials import Result, Trials, looked_at
 from segraft.run_folder import RunFolder
 from segraft.segment import SEGMENTERS
-from segraft.terminal.progress import messages, track
+from segraft.terminal.progress import counting
 from segraft.terminal.tables import print_table
-from segraft.types import Offsets
 
-GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
-    "mutex": {},
-    "waterz": {"threshold": (0.1, 0.3, 0.5, 0.7, 0.9)},
-    "multicut": {"beta": (0.3, 0.5, 0.7)},
-    "lifted-multicut": {"beta": (0.3, 0.5, 0.7)},
+OWN: dict[str, tuple[str, ...]] = {
+    "mutex": (),
+    "waterz": ("threshold", "boundary"),
+    "multicut": ("beta", "boundary"),
+    "lifted-multicut": ("beta", "boundary"),
 }
-"""What is tried of each segmenter's own settings, unless the user says otherwise."""
-COMMON = ("foreground_threshold", "thickness", "minimum_size")
-"""Settings that all segmenters share."""
+"""Each segmenter's own settings that are searched."""
+SEARCHED = (*COMMON, "threshold", "beta", "boundary")
+UNSEARCHED = ("strides", "score")
+"""Settings of segmenters that stay as they are stored: they are no numbers to go up or down."""
+APART = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Foreground thresholds to begin at, beside the stored one."""
 PIXELS = ("thickness", "minimum_size")
 SHOWN = ("aji", "pq", "voi", "arand")
 """Scores in the printed table, beside the one that chooses."""
-Result = dict[str, float | int]
+BEST = 8
+"""Rows of the printed table."""
+USUAL_SCORE = {2: "aji", 3: "voi"}
 
 
 def tune(
@@ -48,9 +52,9 @@ def tune(
     root: str | Path | None = None,
     split: str = "val",
     options: dict[str, Any] | None = None,
-    segmenter: str = "mutex",
-    score: str = "aji",
-    foreground_threshold: Sequence[float] = (0.3, 0.4, 0.5, 0.6, 0.7),
+    segmenter: str | None = None,
+    score: str | None = None,
+    foreground_threshold: Sequence[float] | None = None,
     thickness: Sequence[float] | None = None,
     minimum_size: Sequence[int] | None = None,
     threshold: Sequence[float] | None = None,
@@ -61,10 +65,12 @@ def tune(
     max_memory: float | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
-    """Try all combinations of settings on images with labels, print a table, and store the best with the weights.
+    """Search the best settings on images with labels, print the few best, and store the best with the weights.
 
-    From then on ``predict`` uses them. The weights themselves stay as they are; so do the settings of the same
-    segmenter where nothing tried is better.
+    The search begins at the stored settings and changes one after the other, on and on while the score gets better,
+    beyond any edge. Of a setting that values are given for, these alone are tried, in all combinations. From then on
+    ``predict`` uses the best. The weights stay as they are; so do the settings of the same segmenter where nothing
+    tried is better.
 
     Parameters
     ----------
@@ -73,15 +79,16 @@ def tune(
     root : folder of the data set
     split : train, val or test; test is for the final score, not for choosing
     options : of the data set's reader, by name
-    segmenter : mutex, waterz, multicut or lifted-multicut
-    score : what to choose by: aji, pq, sbd, dice, voi, arand or any other score that has a better side
-    foreground_threshold : probabilities to try, above which a pixel belongs to an object
-    thickness : thicknesses in pixels to try, at which segments join a larger one; by default the model's
-    minimum_size : sizes in pixels to try, below which segments join a larger one or vanish; by default 0, the model's
-        and twice that
-    threshold : thresholds of waterz to try; higher merges more
-    beta : biases of the multicuts to try; higher cuts more
-    boundary : boundary probabilities to try, from which on a pixel separates the seeds of waterz and the multicuts
+    segmenter : mutex, waterz, multicut or lifted-multicut; by default the stored one
+    score : what to choose by: aji, pq, sbd, dice, voi, arand or any other score that has a better side; by default aji,
+        for volumes voi
+    foreground_threshold : the only probabilities to try, above which a pixel belongs to an object
+    thickness : the only thicknesses in pixels to try, at which segments join a larger one that they touch
+    minimum_size : the only sizes in pixels to try, below which segments join a larger one or vanish
+    threshold : the only thresholds of waterz to try; higher merges more
+    beta : the only biases of the multicuts to try; higher cuts more
+    boundary : the only boundary probabilities to try, from which on a pixel separates the seeds of waterz and the
+        multicuts
     images : number of images to use; all by default
     tile : side of the parts that the network computes at once, in pixels, or one per axis
     max_memory : in place of tile, gigabytes that a part may take; by default 4 for volumes
@@ -96,76 +103,76 @@ def tune(
     ------
     UserError : the model, the data set or an option is at fault, or no image has labels
     """
-    rank, loaded = choosing(score).rank, load(model, device)
-    stored = loaded.config.segmentation
-    sizes = sorted({0, stored.minimum_size, 2 * stored.minimum_size}) if minimum_size is None else minimum_size
-    widths = (stored.thickness,) if thickness is None else thickness
-    grid = {"foreground_threshold": foreground_threshold, "thickness": widths, "minimum_size": sizes}
-    own = {"threshold": threshold, "beta": beta, "boundary": boundary}
-    tried = candidates(segmenter, grid, own)
+    loaded = load(model, device)
+    given = (foreground_threshold, thickness, minimum_size, threshold, beta, boundary)
+    values = {name: each for name, each in zip(SEARCHED, given, strict=True) if each is not None}
+    score = score or USUAL_SCORE[loaded.geometry.ndim]
+    rank, stored = choosing(score).rank, loaded.config.segmentation
+    start = _start(stored, segmenter, values)
     samples = _samples(Path(model), dataset, root, split, options, images)
-    see = partial(loaded.affinities, tile=tile, max_memory=max_memory)
-    before, *scores = _score(see, loaded.offsets, samples, [stored, *tried])
-    best = max(range(len(tried)), key=lambda k: rank(scores[k][score]))
-    _print(tried, scores, before, best, score)
-    rows = [{"segmentation": a, "scores": b} for a, b in zip(tried, scores, strict=True)]
-    results = {"tried": rows, "before": before}
-    if segmenter == stored.segmenter and rank(scores[best][score]) <= rank(before[score]):
+    with looked_at(loaded, samples, PredictOptions(tile=tile, max_memory=max_memory)) as seen, counting() as tell:
+        trials = Trials(seen, loaded.offsets, score, tell)
+        before = trials.scores(stored)
+        axes = [Axis.of(name, values.get(name)) for name in values_of(start) if name not in UNSEARCHED]
+        best = search(_combined(start, values), axes, lambda candidate: rank(trials.scores(candidate)[score]))
+        scores = trials.scores(best)
+    tried = trials.ranked(start.segmenter)
+    _print(tried, before, score, [name for name, each in values.items() if _at_edge(best, name, each)])
+    if start.segmenter == stored.segmenter and rank(scores[score]) <= rank(before[score]):
+        best, scores = stored, before
+    _store(model, best, as_it_was=best == stored, score=score)
+    return {"segmentation": best, "scores": scores, "before": before, "tried": tried}
+
+
+def _store(model: str | Path, best: Segmentation, as_it_was: bool, score: str) -> None:
+    """Store the best settings with the weights, if they are others than those stored, and say so."""
+    if as_it_was:
         print(f"kept in {checkpoint.locate(model)} as it was: nothing tried has a better {score}")
-        return {"segmentation": stored, "scores": before, **results}
-    _store(model, tried[best])
-    return {"segmentation": tried[best], "scores": scores[best], **results}
-
-
-def _store(model: str | Path, best: Segmentation) -> None:
+        return
     checkpoint.change(model, segmentation=best)
     print(f"stored in {checkpoint.locate(model)}: {_as_text(best)}")
 
 
-def values_of(candidate: Segmentation) -> dict[str, Any]:
-    """The numbers of a candidate by name, the segmenter's own among them."""
-    return {name: getattr(candidate, name) for name in COMMON} | candidate.settings
+def _start(stored: Segmentation, segmenter: str | None, values: Mapping[str, Sequence[Number]]) -> Segmentation:
+    """Where the search begins: at the stored settings, and the defaults of what is not stored.
 
-
-def _as_text(candidate: Segmentation) -> str:
-    named = {"segmenter": candidate.segmenter, **values_of(candidate)}
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in named.items())
-
-
-def _at_edges(tried: Sequence[Segmentation], best: int) -> list[str]:
-    """Settings whose best value is the lowest or highest of those tried, and could go further."""
-    found = []
-    for name, chosen in values_of(tried[best]).items():
-        values = {values_of(each)[name] for each in tried}
-        if len(values) > 1 and chosen in (min(values), max(values)) and chosen not in (0, 1):
-            found.append(name)
-    return sorted(found)
-
-
-def candidates(
-    segmenter: str, grid: Mapping[str, Sequence[Any]], own: Mapping[str, Sequence[Any] | None]
-) -> list[Segmentation]:
-    """All combinations of a segmenter's settings: ``grid`` for any, ``own`` in place of the ``GRIDS`` of this one.
-
-    Raises ``UserError`` for an unknown segmenter, for a setting that it has not, and for values out of range.
+    Raises ``UserError`` for an unknown segmenter, for values of a setting that it has not, and for such out of range.
     """
-    known = inspect.signature(choose("segmenter", segmenter, SEGMENTERS)).parameters
-    chosen = {name: values for name, values in own.items() if values is not None}
-    for name in chosen:
-        if name not in known:
-            raise UserError(
-                f"{name}: got some for the segmenter {segmenter}, expected none, for it has no such setting; omit it"
-            )
-    values = {**grid, **GRIDS.get(segmenter, {}), **chosen}
+    start = stored.changed(segmenter=segmenter)
+    known = inspect.signature(SEGMENTERS[start.segmenter]).parameters
     for name, each in values.items():
+        if name not in (*COMMON, *known):
+            raise UserError(
+                f"{name}: got some for the segmenter {start.segmenter}, expected none, for it has no such setting; "
+                "omit it"
+            )
         limit, range_ = (1, "from 0 to 1") if name not in PIXELS else (float("inf"), "0 or more")
         if not each or not all(0 <= value <= limit for value in each):
             raise UserError(f"{name}: got {tuple(each)}, expected at least one number {range_}")
-    combined = (dict(zip(values, each, strict=True)) for each in product(*values.values()))
-    return [
-        Segmentation(segmenter, **{name: each.pop(name) for name in COMMON if name in each}, settings=each)
-        for each in combined
-    ]
+    own = [name for name in known if name in values or name in OWN.get(start.segmenter, ())]
+    return with_values(start, {name: known[name].default for name in own if name not in (*COMMON, *start.settings)})
+
+
+def _combined(start: Segmentation, values: Mapping[str, Sequence[Number]]) -> list[Segmentation]:
+    """All combinations of the values given, otherwise as at the start; if the start is one of them, it comes first.
+
+    Without thresholds of the foreground a few far apart are among them: from one at which nothing is found no way leads
+    uphill.
+    """
+    values = {"foreground_threshold": (start.foreground_threshold, *APART), **values}
+    combined = [with_values(start, dict(zip(values, each, strict=True))) for each in product(*values.values())]
+    return sorted(combined, key=lambda candidate: candidate != start)
+
+
+def _as_text(segmentation: Segmentation) -> str:
+    named = {"segmenter": segmentation.segmenter, **values_of(segmentation)}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in named.items())
+
+
+def _at_edge(best: Segmentation, name: str, values: Sequence[Number]) -> bool:
+    """Whether the best value of a setting is the lowest or highest of those given, and could go further."""
+    chosen = values_of(best)[name]
+    return len(set(values)) > 1 and chosen in (min(values), max(values)) and chosen not in (0, 1)
 
 
 def _samples(
@@ -187,45 +194,21 @@ def _samples(
     return open_dataset(dataset, root, split, **(options or {}))[:count]
 
 
-def _score(
-    see: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-    offsets: Offsets,
-    samples: Sequence,
-    tried: Sequence[Segmentation],
-) -> list[Result]:
-    """Score of each candidate over all images with labels; affinities are kept of one image at a time."""
-    results: list[list[Result]] = []
-    for index in track(range(len(samples)), "tuning", messages()):
-        sample = samples[index]
-        if sample.labels is None:
-            continue
-        try:
-            affinities, probability = see(sample.image)
-            inside = (probability > each.foreground_threshold for each in tried)
-            segmented = (each.segment(affinities, offsets, mask) for each, mask in zip(tried, inside, strict=True))
-            results.append([evaluate(labels, sample.labels) for labels in segmented])
-        except UserError as error:
-            raise UserError(f"{sample.name}: {error}") from error
-    if not results:
-        raise UserError(f"got {len(samples)} images, none with labels; expected at least one to score; add labels")
-    return [summarise(each) for each in zip(*results, strict=True)]
-
-
-def _print(tried: Sequence[Segmentation], scores: Sequence[Result], before: Result, best: int, score: str) -> None:
-    """Print a row for each candidate, the best one marked, and one for the settings that the model had."""
+def _print(tried: Sequence[Mapping[str, Any]], before: Result, score: str, at_edges: Sequence[str]) -> None:
+    """Print a row for each of the best candidates and one for the settings that the model had."""
     shown = (score, *(name for name in SHOWN if name != score))
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    names = list(values_of(tried[0]))
+    names = list(values_of(tried[0]["segmentation"]))
     for name in ("", *(name.replace("_", " ") for name in names), *shown):
         table.add_column(name, justify="right", no_wrap=True)
-    for number, (candidate, result) in enumerate(zip(tried, scores, strict=True)):
-        mark = "best" if number == best else ""
-        table.add_row(
-            mark, *(f"{value:g}" for value in values_of(candidate).values()), *(f"{result[name]:.4f}" for name in shown)
-        )
+    for number, each in enumerate(tried[:BEST]):
+        values, result = values_of(each["segmentation"]), each["scores"]
+        mark = "" if number else "best"
+        table.add_row(mark, *(f"{values[name]:g}" for name in names), *(f"{result[name]:.4f}" for name in shown))
     table.add_section()
     table.add_row("before", *("" for _ in names), *(f"{before[name]:.4f}" for name in shown))
     print_table(table)
-    for name in _at_edges(tried, best):
-        chosen = values_of(tried[best])[name]
-        print(f"the best {name.replace('_', ' ')}, {chosen:g}, is at the edge of what was tried: try beyond it")
+    print(f"{len(tried)} settings tried; the best {min(BEST, len(tried))} are shown")
+    best = values_of(tried[0]["segmentation"])
+    for name in at_edges:
+        print(f"the best {name.replace('_', ' ')}, {best[name]:g}, is at the edge of what was tried: try beyond it")

@@ -135,16 +135,18 @@ class Model:
             return self.labels(maps, options, image.shape[1:], true_foreground)
 
     @contextmanager
-    def maps(self, image: np.ndarray, options: PredictOptions, region: Region | None = None) -> Iterator[Maps]:
+    def maps(
+        self, image: np.ndarray, options: PredictOptions, region: Region | None = None, stored: bool = False
+    ) -> Iterator[Maps]:
         """What the network says of an image that `channels_first` returned, at the pixel size of the training images.
 
-        Affinities of tiled images are kept in a temporary file, which is gone afterwards. With a ``region``, one slice
-        per axis of space with start and stop, its embedding is kept, too.
+        Affinities of tiled images, and of others where ``stored``, are kept in a temporary file, which is gone
+        afterwards. With a ``region``, one slice per axis of space with start and stop, its embedding is kept, too.
         """
         space, factors = image.shape[1:], options.factors(self.config, self.geometry.ndim)
         target = tuple(max(1, round(size * factor)) for size, factor in zip(space, factors, strict=True))
         tile = options.tile_shape(self.runner, self.config, target)
-        with scratch((len(self.offsets), *target), stored=tile is not None) as room:
+        with scratch((len(self.offsets), *target), stored=stored or tile is not None) as room:
             yield self._maps(resize(image, target), tile, room, region)
 
     def labels(

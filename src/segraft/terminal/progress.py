@@ -101,3 +101,14 @@ def _told_in_lines(what: str, total: int | None, begin: int) -> Callable[[int], 
             say(f"{what}: {done / 1e6:.1f}{of} MB{pace.left(done)}")
 
     return tell
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[str], None]]:
+    """Yield a function to tell how far a work has come that has no known end, in words."""
+    if not has_bars():
+        pace = Pace(None)
+        yield lambda text: say(text) if pace.due() else None
+        return
+    with messages().status("") as status:
+        yield status.update
