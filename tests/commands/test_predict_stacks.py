@@ -265,11 +265,10 @@ def test_series_that_are_not_there(run: Path, tmp_path: Path, wish: list[Any], w
 
 
 def test_planes_are_for_images_in_files(run: Path, tmp_path: Path, capfd: Capture) -> None:
-    network = create_network("mala-tiny", 1, 4, (3, 4, 5))
+    described = {"name": "mala-tiny", "dim": 4, "filters": (3, 4, 5)}
     (tmp_path / "volumes").mkdir()
-    checkpoint.save(
-        tmp_path / "volumes" / "model.safetensors", network, a_config({"name": "mala-tiny", "dim": 4}, ndim=3)
-    )
+    network = create_network("mala-tiny", 1, 4, (3, 4, 5))
+    checkpoint.save(tmp_path / "volumes" / "model.safetensors", network, a_config(described, ndim=3))
     imagej(tmp_path / "s.tif", SERIES, "ZYX")
     tokens = [tmp_path / "s.tif", "--out", tmp_path / "out", "--planes"]
     refused(capfd, "3-D model", "predict", tmp_path / "volumes", *tokens)
