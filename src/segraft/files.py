@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,6 +47,12 @@ def natural(path: str | Path) -> tuple[tuple[str | int, ...], str]:
     """Return a sorting key that puts ``cell2`` before ``cell10``; upper and lower case sort alike."""
     parts = re.split(r"(\d+)", str(path).lower())
     return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), str(path)
+
+
+def some(files: Sequence[str | Path]) -> str:
+    """Return the first three files, and how many more, as text."""
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return ", ".join(str(path) for path in files[:3]) + more
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -40,6 +40,7 @@ BAD_IMAGES: dict[str, tuple[str, Spoil, str]] = {
     "text as png": ("bad.png", lambda path: path.write_text("a letter\n" * 50), "cannot be read"),
     "text as h5": ("bad.h5", lambda path: path.write_text("a letter\n" * 50), "cannot be read"),
     "folder as tif": ("bad.tif", lambda path: path.mkdir(), "bad.tif"),
+    "objects": ("bad.npy", lambda path: np.save(path, np.array([{}, None]), allow_pickle=True), "objects"),
     "colour": ("bad.png", lambda path: Image.fromarray(np.zeros((24, 24, 3), np.uint8)).save(path), "channels"),
     "palette": ("bad.png", lambda path: palette(path, scene()[1]), "channels"),
     "complex": ("bad.h5", lambda path: write_h5(path, scene()[0].astype(np.complex64)), "complex"),

@@ -8,6 +8,7 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from segraft.data.folder import folder
 from segraft.data.samples import SPLITS
@@ -247,3 +248,27 @@ def test_real_volumes(real_data: Path) -> None:
         assert sample.image.shape == (1, 100, 100, 100)
         assert sample.labels is not None
         assert len(np.unique(sample.labels)) > 30
+
+
+def test_a_tif_of_several_images_is_refused_or_one_of_them_named(tmp_path: Path) -> None:
+    root = pairs(tmp_path, [], [f"masks/x{number}.tif" for number in range(4)])
+    (root / "images").mkdir()
+    for number in range(4):
+        with tifffile.TiffWriter(root / "images" / f"x{number}.tif") as tif:
+            for brightness in (number, 10 + number):
+                tif.write(grey(brightness), photometric="minisblack", contiguous=False)
+    assert "2 images in one file" in refusal(root)
+    for name, sample in read_all(root, image_key="1").items():
+        np.testing.assert_array_equal(sample.image[0], grey(10 + int(name[1])))
+    assert "expected 0 to 1" in refusal(root, image_key="2")
+
+
+def test_arrays_of_numpy_and_pictures_of_other_kinds(tmp_path: Path) -> None:
+    root = pairs(tmp_path, [], [f"masks/x{number}.tif" for number in range(4)])
+    (root / "images").mkdir()
+    for number in range(2):
+        np.save(root / "images" / f"x{number}.npy", grey(number))
+    for number, suffix in ((2, "bmp"), (3, "webp")):
+        Image.fromarray(grey(number).astype(np.uint8)).save(root / "images" / f"x{number}.{suffix}", lossless=True)
+    for name, sample in read_all(root).items():
+        assert (sample.image[0] == int(name[1])).all()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from segraft.errors import UserError
-from segraft.images.listing import list_images
+from segraft.images.listing import left_out, list_images
 from segraft.images.reading import is_image
 
 
@@ -21,6 +21,8 @@ def test_images_are_listed_once_in_natural_order(tmp_path: Path) -> None:
     assert [path.name for path in list_images(f"{tmp_path}/**/*.tif")] == ["y.tif", "x2.tif", "x10.tif"]
     assert list_images(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
     assert not is_image(tmp_path / "._x2.tif")
+    assert [path.name for path in left_out(tmp_path)] == ["notes.txt"]
+    assert left_out([tmp_path / "notes.txt", f"{tmp_path}/*.tif"]) == []
 
 
 def test_missing_and_empty_inputs_are_named(tmp_path: Path) -> None:

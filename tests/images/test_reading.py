@@ -11,6 +11,8 @@ from PIL import Image
 from segraft.errors import UserError
 from segraft.images.channels import to_channels_first
 from segraft.images.reading import own_label_key, read_image, read_labels, split_key
+from segraft.images.sections import read_sections
+from segraft.images.stacks import open_stack
 from segraft.images.writing import write_image
 from shared.messages import one_line
 
@@ -68,12 +70,15 @@ def test_a_jpg_is_no_label_image(tmp_path: Path) -> None:
         read_labels(tmp_path / "a.jpg")
 
 
-@pytest.mark.parametrize("name", ["a.tif", "a.png", "a.jpg", "a.h5"])
+@pytest.mark.parametrize("name", ["a.tif", "a.png", "a.jpg", "a.bmp", "a.webp", "a.npy", "a.h5"])
 @pytest.mark.parametrize("kept", [0.0, 0.02, 0.5, 0.9])
 def test_files_cut_short_are_named(tmp_path: Path, name: str, kept: float) -> None:
     path = tmp_path / name
     noise = np.random.default_rng(0).integers(0, 255, (60, 60)).astype(np.uint8)
-    Image.fromarray(noise).save(path) if name == "a.jpg" else write_image(path, noise)
+    if name in ("a.jpg", "a.bmp", "a.webp"):
+        Image.fromarray(noise).save(path)
+    else:
+        np.save(path, noise) if name == "a.npy" else write_image(path, noise)
     data = path.read_bytes()
     path.write_bytes(data[: int(kept * len(data))])
     with pytest.raises(UserError) as error:
@@ -161,3 +166,48 @@ def test_keys_are_split_from_containers_only() -> None:
     assert split_key("a.h5:volumes/raw") == (Path("a.h5"), "volumes/raw")
     assert split_key("C:/a.ZARR:0") == (Path("C:/a.ZARR"), "0")
     assert split_key("C:/a.tif") == (Path("C:/a.tif"), None)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+def test_a_tif_whose_white_is_zero_is_read_as_it_is_shown(tmp_path: Path, dtype: type) -> None:
+    stored = (np.arange(2 * 12 * 17).reshape(2, 12, 17) % 100).astype(dtype)
+    tifffile.imwrite(tmp_path / "m.tif", stored, photometric="miniswhite", metadata={"axes": "TYX"})
+    expected = np.invert(stored)
+    if dtype is not np.int16:
+        np.testing.assert_array_equal(expected, np.iinfo(dtype).max - stored)
+    np.testing.assert_array_equal(read_image(tmp_path / "m.tif"), expected)
+    stack = open_stack(tmp_path / "m.tif", "m", channels=1)
+    assert stack is not None
+    np.testing.assert_array_equal(np.stack(list(stack.planes())), expected)
+
+
+def test_labels_and_masks_are_never_inverted(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "m.tif", LABELS.astype(np.uint8), photometric="miniswhite")
+    np.testing.assert_array_equal(read_labels(tmp_path / "m.tif"), LABELS)
+    tifffile.imwrite(tmp_path / "b.tif", LABELS > 3)
+    np.testing.assert_array_equal(read_labels(tmp_path / "b.tif"), LABELS > 3)
+    np.testing.assert_array_equal(read_image(tmp_path / "b.tif"), LABELS > 3)
+    tifffile.imwrite(tmp_path / "v.tif", np.stack([LABELS.astype(np.uint8)] * 5), photometric="miniswhite")
+    np.testing.assert_array_equal(read_sections(tmp_path / "v.tif", 1, 2, labels=True)[0], LABELS)
+
+
+def test_npy(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", LABELS)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.npy"), LABELS)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.npy"), LABELS)
+    assert read_image(tmp_path / "a.npy").flags.writeable
+    np.save(tmp_path / "a.npy", np.array([{"a": 1}, None], object), allow_pickle=True)
+    with pytest.raises(UserError, match="objects") as error:
+        read_image(tmp_path / "a.npy")
+    assert "a.npy" in one_line(error)
+
+
+def test_bmp_and_webp(tmp_path: Path) -> None:
+    grey = (GREY >> 8).astype(np.uint8)
+    for name in ("a.bmp", "a.webp"):
+        Image.fromarray(np.stack([grey] * 3, -1)).save(tmp_path / name, lossless=True)
+        np.testing.assert_array_equal(read_image(tmp_path / name)[..., 1], grey)
+        with pytest.raises(UserError, match=r"colour|webp as labels"):
+            read_labels(tmp_path / name)
+    Image.fromarray(grey).save(tmp_path / "b.bmp")
+    np.testing.assert_array_equal(read_labels(tmp_path / "b.bmp"), grey)

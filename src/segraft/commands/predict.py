@@ -12,16 +12,16 @@ import numpy as np
 
 from segraft.data.choice import DataChoice
 from segraft.errors import UserError, choose, out_of_memory
-from segraft.files import make_folder
-from segraft.images.listing import list_images
+from segraft.files import make_folder, some
+from segraft.images.channels import FEW
+from segraft.images.listing import left_out, list_images
 from segraft.images.names import image_stem
 from segraft.images.reading import read_image, split_key
-from segraft.images.writing import write_image
-from segraft.labels.measured_objects import write_table
-from segraft.labels.outlines import write_outlines
+from segraft.images.stacks import Stack, each_image, open_stack
 from segraft.model.model import Model, load
 from segraft.model.options import PredictOptions
-from segraft.reporting.overlay import overlay as draw_overlay
+from segraft.model.planes import segment_planes
+from segraft.reporting.products import Products
 from segraft.terminal.progress import messages, track
 from segraft.types import Sample
 
@@ -52,11 +52,16 @@ def predict(
     scale: Sequence[float] | None = None,
     voxel_size: Sequence[float] | None = None,
     channels: Sequence[int] | None = None,
+    planes: bool = False,
+    series: int | None = None,
     tile: Sequence[int] | None = None,
     max_memory: float | None = None,
     device: str = "auto",
 ) -> int:
     """Segment images with a trained model and write a label image for each.
+
+    Time series and z-stacks are segmented plane by plane by a 2-D model, each plane as an image of its own, and written
+    as a stack; a file of several images gives ``NAME_s0``, ``NAME_s1`` and so on.
 
     Images that cannot be read or segmented are reported on stderr, one line each; the others are done. Returns 0 when
     all were done, 1 when some failed, 2 when all did.
@@ -85,6 +90,8 @@ def predict(
     scale : factor, or one per axis, that brings the images to the pixel size of the training images
     voxel_size : pixel size of the images per axis, in nm, in place of the scale
     channels : indices of the image channels to use
+    planes : the first axis counts planes, time or z, where the file does not say so itself
+    series : number of the image to take, from 0, of files that hold several; by default all of them
     tile : side of the parts that the network computes at once, in pixels, or one per axis; smaller needs less memory
     max_memory : in place of tile, gigabytes that a part may take; by default 4 for volumes
     device : auto, cpu, cuda, cuda:1 or mps
@@ -99,11 +106,11 @@ def predict(
     choices: dict[str, Any] = {"segmenter": segmenter, "foreground_threshold": foreground_threshold, "tile": tile}
     choices |= {"thickness": thickness, "minimum_size": minimum_size, "fill": fill, "scale": scale}
     choices |= {"voxel_size": voxel_size, "max_memory": max_memory}
-    segment = Segmenting(load(model, device), PredictOptions(**choices), channels, true_foreground)
+    segment = Segmenting(load(model, device), PredictOptions(**choices), channels, true_foreground, planes)
     segment.check(drawn=overlay or outlines)
-    tasks = _tasks(images, place, DataChoice(dataset, root, split, options))
+    tasks = _tasks(images, place, segment, series, DataChoice(dataset, root, split, options))
     make_folder(out)
-    return _run(tasks, partial(_do, segment, place, skip_existing), out)
+    return _run(tasks, partial(_do, segment, place, skip_existing), out, left_out(images))
 
 
 def _from_truth(foreground: str, dataset: str | None) -> bool:
@@ -122,12 +129,18 @@ class Segmenting:
     options: PredictOptions
     channels: Sequence[int] | None
     true_foreground: bool
+    planes: bool
+    """The first axis of files counts planes."""
 
     def check(self, drawn: bool) -> None:
         """Raise ``UserError`` for a mistake in the options, once; ``drawn``: outlines of the labels are asked for."""
         ndim = self.model.geometry.ndim
         if drawn and ndim != 2:
             raise UserError(f"overlay or outlines: got a {ndim}-D model, expected a 2-D one to draw in; omit them")
+        if self.planes and ndim != 2:
+            raise UserError(
+                f"planes: got a {ndim}-D model, which takes a stack as a volume, expected a 2-D one; omit it"
+            )
         self.options.check(self.model.runner, self.model.config)
 
     def __call__(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
@@ -135,41 +148,24 @@ class Segmenting:
         if self.true_foreground and sample.labels is None:
             raise UserError(f"{sample.name}: got no labels, expected some for foreground truth; use the learnt one")
         mask = sample.labels > 0 if self.true_foreground and sample.labels is not None else None
-        image = self.model.channels_first(sample.image, self.channels)
+        image = self._image(sample)
         return self.model.segment(image, self.options, mask), image
 
+    def _image(self, sample: Sample) -> np.ndarray:
+        """Return the image with the model's channels; the message on others tells of planes where it may be these."""
+        try:
+            return self.model.channels_first(sample.image, self.channels)
+        except UserError as error:
+            unclear = self.model.geometry.ndim == 2 and sample.image.ndim == 3 and sample.image.shape[-1] > FEW
+            if self.planes or not unclear:
+                raise
+            raise UserError(f"{error}; if the first axis counts planes, time or z, add --planes") from error
 
-@dataclass(frozen=True)
-class Products:
-    """Where the results for one image go, by kind: ``labels`` and what else was asked for."""
-
-    paths: dict[str, Path]
-
-    @classmethod
-    def of(cls, out: Path, suffix: str, extras: Sequence[str], name: str) -> Products:
-        """Paths of the results for the image ``name``; overlays lie apart from the label images."""
-        paths = {
-            "labels": out / f"{name}{suffix}",
-            "table": out / f"{name}.csv",
-            "outlines": out / f"{name}.geojson",
-            "overlay": out / "overlays" / f"{name}.png",
-        }
-        return cls({kind: paths[kind] for kind in ("labels", *extras)})
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of them are there."""
-        return all(path.exists() for path in self.paths.values())
-
-    def write(self, labels: np.ndarray, image: np.ndarray) -> None:
-        """Write all of them, from labels ``(*space)`` and the image ``(C, *space)``; the labels last."""
-        if path := self.paths.get("table"):
-            write_table(path, labels, image)
-        if path := self.paths.get("outlines"):
-            write_outlines(path, labels)
-        if path := self.paths.get("overlay"):
-            write_image(path, draw_overlay(image, labels))
-        write_image(self.paths["labels"], labels, key="labels")
+    def open(self, path: Path, name: str) -> Sample | Stack:
+        """Read an image file, its channel axis where it is stored; a stack for a 2-D model is read by plane later."""
+        geometry = self.model.geometry
+        stack = open_stack(path, name, geometry.in_channels, self.planes) if geometry.ndim == 2 else None
+        return stack or Sample(read_image(path), None, name)
 
 
 @dataclass(frozen=True)
@@ -177,37 +173,58 @@ class Task:
     """One image to segment: how messages call it, how it is read, and its name, where that is known before."""
 
     source: str
-    read: Callable[[], Sample]
+    read: Callable[[], Sample | Stack]
     name: str | None = None
 
 
-def _tasks(images: Sequence[str | Path], place: Callable[[str], Products], data: DataChoice) -> list[Task]:
+def _tasks(
+    images: Sequence[str | Path],
+    place: Callable[[str], Products],
+    segment: Segmenting,
+    series: int | None,
+    data: DataChoice,
+) -> list[Task]:
     """One task for each image of the files, or of the data set."""
     data.check("the images", files=bool(images))
-    return _from_files(images, place) if images else _from_dataset(data.open(), f"{data.name} {data.split}")
+    if images:
+        return _from_files(images, place, segment, series)
+    if segment.planes or series is not None:
+        raise UserError("planes and series: got a data set, expected files to which they apply; omit them")
+    return _from_dataset(data.open(), f"{data.name} {data.split}")
 
 
-def _from_files(images: Sequence[str | Path], place: Callable[[str], Products]) -> list[Task]:
+def _from_files(
+    images: Sequence[str | Path], place: Callable[[str], Products], segment: Segmenting, series: int | None
+) -> list[Task]:
     """Tasks for files, folders and globs; ``UserError`` where two results, or a result and an image, share a path."""
+    if series is not None and series < 0:
+        raise UserError(f"series: got {series}, expected a number from 0; omit it to take all")
     paths = list_images(images)
     inputs = {split_key(path)[0].resolve() for path in paths}
-    owners: dict[Path, Path] = {}
-    tasks = []
-    for path in paths:
-        name = image_stem(path)
-        target = place(name).paths["labels"].resolve()
+    owners: dict[Path, str] = {}
+    tasks = [task for path in paths for task in _of_file(path, segment, series)]
+    for task in tasks:
+        target = place(str(task.name)).paths["labels"].resolve()
         if target in inputs:
-            raise UserError(f"the labels of {path} would replace the image {target}; give another folder for them")
+            raise UserError(f"the labels of {task.source} would replace the image {target}; choose another folder")
         if target in owners:
-            raise UserError(f"{owners[target]} and {path} would both give {target}; segment them into two folders")
-        owners[target] = path
-        tasks.append(Task(str(path), partial(_read, path, name), name))
+            raise UserError(f"{owners[target]} and {task.source} would both give {target}; segment into two folders")
+        owners[target] = task.source
     return tasks
 
 
-def _read(path: Path, name: str) -> Sample:
-    """Read one image file, its channel axis where it is stored."""
-    return Sample(read_image(path), None, name)
+def _of_file(path: Path, segment: Segmenting, series: int | None) -> list[Task]:
+    """Tasks for the images of a file; one that fails where it cannot be opened."""
+    try:
+        found = each_image(path, series, segment.planes)
+    except UserError as error:
+        return [Task(str(path), partial(_fail, error), image_stem(path))]
+    return [Task(str(each), partial(segment.open, each, name), name) for each, name in found]
+
+
+def _fail(error: UserError) -> Sample:
+    """Raise what is wrong with a file when its turn comes."""
+    raise error
 
 
 def _from_dataset(samples: Sequence, name: str) -> list[Task]:
@@ -224,15 +241,19 @@ def _do(
     """Segment one image and write its results; False when they are there already and stay."""
     if skip_existing and task.name is not None and place(task.name).complete:
         return False
-    sample = task.read()
-    products = place(sample.name)
+    source = task.read()
+    products = place(source.name)
     if skip_existing and products.complete:
         return False
-    products.write(*segment(sample))
+    if isinstance(source, Stack):
+        products.check_stack(source)
+        products.write_stack(source, *segment_planes(source, segment, "table" in products.paths))
+    else:
+        products.write(*segment(source))
     return True
 
 
-def _run(tasks: Sequence[Task], do: Callable[[Task], bool], out: Path) -> int:
+def _run(tasks: Sequence[Task], do: Callable[[Task], bool], out: Path, others: Sequence[Path]) -> int:
     """Do all tasks behind a progress bar, report those that fail, and return the exit code."""
     console = messages()
     done = failed = 0
@@ -248,5 +269,8 @@ def _run(tasks: Sequence[Task], do: Callable[[Task], bool], out: Path) -> int:
             console.print(reason if task.source in reason else f"{task.source}: {reason}")
     skipped = len(tasks) - done - failed
     notes = [f"{skipped} already there"] * (skipped > 0) + [f"{failed} failed"] * (failed > 0)
+    if others:
+        kind = "1 file of another kind" if len(others) == 1 else f"{len(others)} files of other kinds"
+        notes.append(f"left out {kind}: {some([path.name for path in others])}")
     print(f"{done} of {len(tasks)} images segmented into {out}", *notes, sep=", ")
     return 0 if not failed else 1 if failed < len(tasks) else 2

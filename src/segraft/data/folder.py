@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from segraft.data.samples import SPLITS, LazySamples, existing_folder, shuffled
 from segraft.errors import UserError, choose
-from segraft.files import natural
+from segraft.files import natural, some
 from segraft.images.channels import spatial_axes, to_channels_first
-from segraft.images.formats import CONTAINERS, READERS
+from segraft.images.formats import READERS
 from segraft.images.names import IMAGE_ENDING, LABEL_ENDING, image_stem, is_label_name, pair_name
-from segraft.images.reading import is_image, own_label_key, read_image, read_labels
+from segraft.images.reading import is_image, own_label_key, read_image, read_labels, with_key
 from segraft.images.voxel_size import read_voxel_size
 from segraft.types import Sample
 
@@ -54,13 +54,14 @@ def folder(
     image_key: str | None = None,
     label_key: str | None = None,
 ) -> LazySamples:
-    """Open ``images/`` with ``masks/`` or ``labels/``, or ``x.tif`` beside ``x_masks.tif``; tif, png, h5, zarr.
+    """Open ``images/`` with ``masks/`` or ``labels/``, or ``x.tif`` beside ``x_masks.tif``, in any format.
 
     Images are ``(C, *space)``, labels ``(*space)``, in their stored types. Pairs have the same name up to endings such
     as ``_masks`` or ``_img``; an h5 or zarr that holds both needs no partner. Splits are the subfolders
     ``train/ val/ test/``, each laid out like that (without ``val/``, part of ``train/``), else 70, 15 and 15 % drawn
     by name and ``seed``. ``ndim`` (2 or 3) is by default that of the labels; ``channels`` are indices into the channel
-    axis; with ``labelled=False`` images may lack labels; ``image_key`` and ``label_key`` name arrays of h5 and zarr.
+    axis; with ``labelled=False`` images may lack labels; ``image_key`` and ``label_key`` name arrays of h5 and zarr
+    and, by number, one of several images in a tif.
     Raises ``UserError`` for missing or empty folders and for images and labels that do not match.
     """
     choose("split", split, SPLITS)
@@ -120,14 +121,14 @@ def _pairs(root: Path, layout: Layout) -> tuple[Pair, ...]:
     ):
         if files:
             raise UserError(
-                f"got {len(files)} {what}: {_some(files)}, expected {other} of the same name below {root}; "
+                f"got {len(files)} {what}: {some(files)}, expected {other} of the same name below {root}; "
                 "add or rename them, or move these to another folder"
             )
     return tuple(
         Pair(
             name,
-            _keyed(images[name], layout.image_key),
-            _keyed(labels[name], layout.label_key) if name in labels else None,
+            with_key(images[name], layout.image_key),
+            with_key(labels[name], layout.label_key) if name in labels else None,
         )
         for name in sorted(images, key=natural)
     )
@@ -164,19 +165,6 @@ def _by_name(files: Iterable[Path], ending: re.Pattern[str], known: Iterable[str
             )
         named[name] = path
     return named
-
-
-def _some(files: Sequence[Path]) -> str:
-    """Return the first three files, and how many more, as text."""
-    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-    return ", ".join(str(path) for path in files[:3]) + more
-
-
-def _keyed(path: Path, key: str | None) -> Path:
-    """Add the key to a container's path that has none yet."""
-    if key is None or path.suffix.lower() not in CONTAINERS:
-        return path
-    return Path(f"{path}:{key}")
 
 
 def _read(layout: Layout, pair: Pair) -> Sample:

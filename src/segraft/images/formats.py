@@ -1,30 +1,30 @@
 """One reader and one writer per file format: arrays as stored, errors as the libraries raise them.
 
 Readers are ``(path, key, labels) -> array``, writers ``(temporary, array, path, key)``: they write to ``temporary``,
-which then replaces ``path``. ``key`` names an array inside h5 and zarr; other formats ignore it.
+which then replaces ``path``. Openers are ``(path, key) -> with block of a list of series``, of which parts are read.
+``key`` names an array inside h5 and zarr, and a series of a file by its number; other formats ignore it.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from segraft.errors import UserError
+from segraft.images.microscopes import LIBRARIES, microscope_series, read_microscope
+from segraft.images.pictures import PICTURES, read_picture, write_png
+from segraft.images.series import Series, pick, unnamed
+from segraft.images.tif import read_tif, tif_series, write_tif
 
 IMAGE_KEYS = ("raw", "image", "images", "data", "volumes/raw")
 LABEL_KEYS = ("labels", "label", "masks", "mask", "volumes/labels/neuron_ids")
 """Names under which containers usually keep an image and its labels, the likeliest first."""
-PNG_LIMIT = 65535
-
-# tifffile logs what is wrong with a broken file and then raises; the error alone is enough for the user.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def choose_key(path: Path, keys: Sequence[str], named: str | None, labels: bool) -> str:
@@ -46,49 +46,27 @@ def choose_key(path: Path, keys: Sequence[str], named: str | None, labels: bool)
     raise UserError(f"{path}: got {held}, expected one called {', '.join(usual)}; name the array: {path.name}:KEY")
 
 
-def read_tif(path: Path, key: str | None, labels: bool) -> np.ndarray:
-    """Read the first series of a tif; a channel axis that the metadata name comes first."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as tif:
-        series = tif.series[0]
-        array = series.asarray()
-        channel = series.axes.find("C")
-        if _is_cut_short(tif):
-            raise UserError(f"{path} is cut short: got {len(tif.pages)} pages, expected more; copy it again")
-    return np.moveaxis(array, channel, 0) if channel > 0 else array
+def read_npy(path: Path, key: str | None, labels: bool) -> np.ndarray:
+    """Read an array as NumPy saves it; ``UserError`` for one of Python objects, which are never loaded."""
+    return np.array(_npy(path))
 
 
-def _is_cut_short(tif: Any) -> bool:
-    """Return whether the last page names a next one beyond the end of the file; tifffile reads the pages before it."""
-    file, layout = tif.filehandle, tif.tiff
-    file.seek(tif.pages[-1].offset)
-    (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
-    file.seek(tags * layout.tagsize, os.SEEK_CUR)
-    (following,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
-    return following >= file.size
-
-
-def read_picture(path: Path, key: str | None, labels: bool) -> np.ndarray:
-    """Read a png or jpg; of a palette png an image takes the colours, a label image the indices.
-
-    Raises ``UserError`` for labels in a jpg.
-    """
-    from PIL import Image
-
-    if labels and path.suffix.lower() != ".png":
+def _npy(path: Path) -> np.ndarray:
+    """Open an array in its file."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "object" not in str(error).lower():
+            raise
         raise UserError(
-            f"{path}: got a jpg as labels, expected a format that keeps numbers exactly; save labels as tif or png"
-        )
-    data = path.read_bytes()
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and data[24:25] == b"\x10" and data[25:26] in b"\x02\x06":
-        import imagecodecs
+            f"{path}: got an array of Python objects, expected numbers; save an array of numbers"
+        ) from error
 
-        return imagecodecs.png_decode(data)  # Pillow would cut 16-bit colours to 8 bits
-    with Image.open(path) as picture:
-        if picture.mode == "P" and not labels:
-            return np.asarray(picture.convert("RGB"))
-        return np.asarray(picture)
+
+@contextmanager
+def npy_series(path: Path, key: str | None) -> Iterator[list[Series]]:
+    """Open an array as NumPy saves it."""
+    yield [unnamed(_npy(path))]
 
 
 def h5_keys(path: Path) -> list[str]:
@@ -115,6 +93,16 @@ def read_h5(path: Path, key: str | None, labels: bool) -> np.ndarray:
         return file[key][...]
 
 
+@contextmanager
+def h5_series(path: Path, key: str | None) -> Iterator[list[Series]]:
+    """Open one array of an HDF5 file."""
+    import h5py
+
+    key = choose_key(path, h5_keys(path), key, labels=False)
+    with h5py.File(path, "r") as file:
+        yield [unnamed(file[key])]
+
+
 def zarr_keys(group: Any) -> list[str]:
     """Return the keys of the arrays with two or more axes below a zarr group."""
     import zarr
@@ -123,21 +111,40 @@ def zarr_keys(group: Any) -> list[str]:
     return sorted(key for key, node in members if isinstance(node, zarr.Array) and node.ndim >= 2)
 
 
-def zarr_array(path: Path, key: str | None, labels: bool) -> Any:
-    """Open one array of a zarr store; of an OME-Zarr pyramid the finest level, of OME-Zarr labels the first ones.
+def zarr_positions(node: Any) -> list[str]:
+    """Return the keys of the images in an OME-Zarr that holds several positions; none elsewhere."""
+    import zarr
 
-    Raises ``UserError`` for a key that is not there.
+    if not isinstance(node, zarr.Group) or "bioformats2raw.layout" not in _described(node):
+        return []
+    return sorted((key for key in node.group_keys() if key.isdigit()), key=int)
+
+
+def _described(group: Any) -> Any:
+    """What OME-Zarr says of a group, in its old and its new place."""
+    return group.attrs.get("ome", group.attrs)
+
+
+def zarr_array(path: Path, key: str | None, labels: bool) -> tuple[Any, str]:
+    """Open one array of a zarr store, with its axes: OME-Zarr's letters, else unknown ones.
+
+    Of an OME-Zarr pyramid it is the finest level, of OME-Zarr labels the first ones. Raises ``UserError`` for a key
+    that is not there, and for several positions without one.
     """
     import zarr
 
     node: Any = zarr.open(path, mode="r")
     if key is None and labels and isinstance(node, zarr.Group) and "labels" in node:
         key = "labels"
+    if key is None and (positions := zarr_positions(node)):
+        key = pick(path, positions, None)
     if key is not None and isinstance(node, zarr.Group) and key in node:
         node, key = node[key], None
+    axes: list[Any] = []
     while isinstance(node, zarr.Group):
-        attributes: Any = node.attrs.get("ome", node.attrs)
+        attributes = _described(node)
         if scales := attributes.get("multiscales"):
+            axes = scales[0].get("axes", [])
             node = node[scales[0]["datasets"][0]["path"]]
         elif names := attributes.get("labels"):
             node = node[names[0]]
@@ -145,7 +152,13 @@ def zarr_array(path: Path, key: str | None, labels: bool) -> Any:
             node, key = node[choose_key(path, zarr_keys(node), key, labels)], None
     if key is not None:
         raise UserError(f"{path} is a single array: got the key {key!r}, expected none; omit it")
-    return node
+    return node, _letters(axes, node.ndim)
+
+
+def _letters(axes: Sequence[Any], count: int) -> str:
+    """One letter per axis, from OME-Zarr's names of them; unknown ones where their number does not fit."""
+    names = [axis["name"] if isinstance(axis, dict) else axis for axis in axes]
+    return "".join(str(name)[:1].upper() for name in names) if len(names) == count else "?" * count
 
 
 def container_keys(path: Path) -> list[str]:
@@ -162,38 +175,18 @@ def container_keys(path: Path) -> list[str]:
 
 def read_zarr(path: Path, key: str | None, labels: bool) -> np.ndarray:
     """Read one array of a zarr store."""
-    return np.asarray(zarr_array(path, key, labels)[...])
+    array, _ = zarr_array(path, key, labels)
+    return np.asarray(array[...])
 
 
-def write_tif(temporary: Path, array: np.ndarray, path: Path, key: str) -> None:
-    """Write a deflate-compressed tif, with RGB marked as such."""
-    import tifffile
+@contextmanager
+def zarr_series(path: Path, key: str | None) -> Iterator[list[Series]]:
+    """Open one array of a zarr store, or one of each position."""
+    import zarr
 
-    colour = array.dtype == np.uint8 and array.ndim == 3 and array.shape[-1] == 3
-    tifffile.imwrite(
-        temporary,
-        array,
-        photometric="rgb" if colour else "minisblack",
-        compression="zlib",
-        bigtiff=array.nbytes > 2**32 - 2**25,
-    )
-
-
-def write_png(temporary: Path, array: np.ndarray, path: Path, key: str) -> None:
-    """Write a png: 8-bit grey or colour as it is, other integers as 16-bit grey.
-
-    Raises ``UserError`` for other types, other dimensions and values beyond 16 bits.
-    """
-    from PIL import Image
-
-    grey, colour = array.ndim == 2, array.ndim == 3 and array.shape[-1] in (3, 4)
-    if not np.issubdtype(array.dtype, np.integer) or not (grey or (colour and array.dtype == np.uint8)):
-        got = f"got {array.dtype} with shape {array.shape}"
-        raise UserError(f"{path}: {got}, expected 2-D integers for a png; use .tif, .h5 or .zarr")
-    if array.size and (array.min() < 0 or array.max() > PNG_LIMIT):
-        got = f"got values from {array.min()} to {array.max()}"
-        raise UserError(f"{path}: {got}, expected 0 to {PNG_LIMIT} for a png; use .tif, .h5 or .zarr")
-    Image.fromarray(array if array.dtype == np.uint8 else array.astype(np.uint16)).save(temporary, format="png")
+    named: list[str | None] = list(zarr_positions(zarr.open(path, mode="r"))) if key is None else []
+    found = [zarr_array(path, each, labels=False) for each in named or [key]]
+    yield [Series(axes, array.shape, array.__getitem__) for array, axes in found]
 
 
 def write_h5(temporary: Path, array: np.ndarray, path: Path, key: str) -> None:
@@ -245,26 +238,33 @@ def write_into_zarr(array: np.ndarray, path: Path, key: str) -> None:
 
 
 Reader = Callable[[Path, str | None, bool], np.ndarray]
+Opener = Callable[[Path, str | None], AbstractContextManager[list[Series]]]
 Writer = Callable[[Path, np.ndarray, Path, str], None]
+H5 = (".h5", ".hdf5", ".hdf")
+TIF = (".tif", ".tiff")
+CONTAINERS = (*H5, ".zarr")
+"""Formats that hold several arrays by key."""
+SERIES = (*TIF, *LIBRARIES)
+"""Formats that hold several images by number."""
 READERS: dict[str, Reader] = {
-    ".tif": read_tif,
-    ".tiff": read_tif,
-    ".png": read_picture,
-    ".jpg": read_picture,
-    ".jpeg": read_picture,
-    ".h5": read_h5,
-    ".hdf5": read_h5,
-    ".hdf": read_h5,
+    **dict.fromkeys(TIF, read_tif),
+    **dict.fromkeys(PICTURES, read_picture),
+    ".npy": read_npy,
+    **dict.fromkeys(H5, read_h5),
     ".zarr": read_zarr,
+    **dict.fromkeys(LIBRARIES, read_microscope),
 }
+OPENERS: dict[str, Opener] = {
+    **dict.fromkeys(TIF, tif_series),
+    ".npy": npy_series,
+    **dict.fromkeys(H5, h5_series),
+    ".zarr": zarr_series,
+    **dict.fromkeys(LIBRARIES, microscope_series),
+}
+"""Formats that may hold stacks."""
 WRITERS: dict[str, Writer] = {
-    ".tif": write_tif,
-    ".tiff": write_tif,
+    **dict.fromkeys(TIF, write_tif),
     ".png": write_png,
-    ".h5": write_h5,
-    ".hdf5": write_h5,
-    ".hdf": write_h5,
+    **dict.fromkeys(H5, write_h5),
     ".zarr": write_zarr,
 }
-CONTAINERS = (".h5", ".hdf5", ".hdf", ".zarr")
-"""Formats that hold several arrays by key."""

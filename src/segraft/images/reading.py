@@ -10,39 +10,50 @@ from pathlib import Path
 import numpy as np
 
 from segraft.errors import UserError
-from segraft.images.formats import CONTAINERS, LABEL_KEYS, READERS, container_keys
+from segraft.images.formats import CONTAINERS, LABEL_KEYS, READERS, SERIES, container_keys
+from segraft.images.microscopes import lacking
+from segraft.images.pictures import PICTURES
 from segraft.labels.check import check_labels
 
 
 def split_key(path: str | Path) -> tuple[Path, str | None]:
-    """Split ``file.h5:key`` or ``dir.zarr:key`` into the path and the key, None where there is none."""
-    suffixes = "|".join(re.escape(suffix) for suffix in CONTAINERS)
-    match = re.fullmatch(rf"(.*(?:{suffixes})):(.+)", str(path), re.IGNORECASE)
-    return (Path(match[1]), match[2]) if match else (Path(path), None)
+    """Split ``file.h5:key``, ``dir.zarr:key`` or ``file.tif:1`` into the path and the key, None where there is none."""
+    arrays, numbered = ("|".join(map(re.escape, suffixes)) for suffixes in (CONTAINERS, SERIES))
+    match = re.fullmatch(rf"(.*(?:{arrays})):(.+)|(.*(?:{numbered})):(\d+)", str(path), re.IGNORECASE)
+    if not match:
+        return Path(path), None
+    return Path(match[1] or match[3]), match[2] or match[4]
+
+
+def with_key(path: Path, key: str | None) -> Path:
+    """Add a key to a path: of any kind where arrays have names, a number where a file holds series; else none."""
+    named = Path(path if key is None else f"{path}:{key}")
+    return named if split_key(named) == (path, key) else path
 
 
 def is_image(path: str | Path) -> bool:
-    """Return whether the name is that of a format that can be read; the file itself is not opened."""
+    """Return whether the name is that of a format that can be read here; the file itself is not opened."""
     file, _ = split_key(path)
-    return file.suffix.lower() in READERS and not file.name.startswith(".")
+    return file.suffix.lower() in READERS and not file.name.startswith(".") and lacking(file) is None
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read an image in its stored type and shape: tif, png, jpg, ``file.h5:key``, zarr or OME-Zarr (level 0).
+    """Read an image in its stored type and shape: tif, picture, npy, ``file.h5:key``, zarr or OME-Zarr (level 0).
 
-    A channel axis that the metadata of a tif name comes first. Raises ``UserError`` when the file is missing, cut
-    short, no image, or empty.
+    Of files that hold several images, ``file.tif:1`` is the second. A channel axis that the metadata of a tif name
+    comes first. Raises ``UserError`` when the file is missing, cut short, no image, or empty, and when it holds
+    several and none of them is named.
     """
     return _read(path, labels=False)
 
 
 def read_labels(path: str | Path) -> np.ndarray:
-    """Read a label image ``(*space)`` of integers; of a palette png the indices, never the colours.
+    """Read a label image ``(*space)`` of integers; where there is a palette the indices, never the colours.
 
     Raises ``UserError`` as ``read_image`` and ``segraft.labels.check.check_labels``.
     """
     array = _read(path, labels=True)
-    if array.ndim > 2 and split_key(path)[0].suffix.lower() == ".png":
+    if array.ndim > 2 and split_key(path)[0].suffix.lower() in PICTURES:
         raise UserError(
             f"{path}: got a picture with {array.shape[-1]} channels (colours or transparency), expected one integer "
             "per pixel; export the label image; for the raw masks of BBBC039 use --dataset bbbc039 --root DIR"

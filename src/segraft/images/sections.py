@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from segraft.errors import UserError
-from segraft.images.formats import READERS, choose_key, h5_keys, read_h5
-from segraft.images.reading import read_image, split_key, unreadable
+from segraft.images.formats import H5, choose_key, h5_keys
+from segraft.images.reading import read_image, read_labels, split_key, unreadable
 from segraft.labels.check import UNKNOWN, check_labels
 
 LARGEST = np.iinfo(np.int64).max
@@ -30,7 +30,7 @@ def stack_shape(path: str | Path, labels: bool = False) -> tuple[int, int, int]:
 
 def is_h5(file: Path) -> bool:
     """Return whether the name is that of an HDF5 file."""
-    return READERS.get(file.suffix.lower()) is read_h5
+    return file.suffix.lower() in H5
 
 
 def _h5_shape(file: Path, key: str | None, labels: bool) -> tuple[int, ...]:
@@ -63,7 +63,7 @@ def read_sections(path: str | Path, begin: int, end: int, labels: bool = False) 
         with unreadable(file), h5py.File(file, "r") as opened:
             array = opened[choose_key(file, h5_keys(file), key, labels)][begin:end]
     else:
-        array = read_image(path)[begin:end]
+        array = (read_labels if labels else read_image)(path)[begin:end]
     return signed(check_labels(array, str(path))) if labels else array
 
 

@@ -50,7 +50,7 @@ def _tif(file: Path, key: str | None) -> tuple[float, ...] | None:
 
     with tifffile.TiffFile(file) as tif:
         if tif.ome_metadata:
-            return _ome_xml(tif.ome_metadata)
+            return _ome_xml(tif.ome_metadata, int(key or 0))
         if not tif.imagej_metadata:
             return None
         unit = NANOMETRES[tif.imagej_metadata["unit"]]
@@ -61,11 +61,11 @@ def _tif(file: Path, key: str | None) -> tuple[float, ...] | None:
     return tuple(float(size) * unit for size in sizes)
 
 
-def _ome_xml(text: str) -> tuple[float, ...]:
-    """Voxel size from an OME-XML header, whose default unit is µm."""
+def _ome_xml(text: str, number: int) -> tuple[float, ...]:
+    """Voxel size of one image from an OME-XML header, whose default unit is µm."""
     from xml.etree import ElementTree
 
-    pixels: Any = ElementTree.fromstring(text).find(".//{*}Pixels")
+    pixels: Any = ElementTree.fromstring(text).findall(".//{*}Pixels")[number]
     axes = "ZYX" if int(pixels.get("SizeZ", "1")) > 1 else "YX"
     return tuple(
         float(pixels.attrib[f"PhysicalSize{axis}"]) * NANOMETRES[pixels.get(f"PhysicalSize{axis}Unit", "µm")]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from segraft.errors import UserError
 from segraft.files import replacing, unwritable
-from segraft.images.formats import WRITERS, write_into_zarr
+from segraft.images.formats import TIF, WRITERS, write_into_zarr
 from segraft.images.reading import split_key
+from segraft.images.tif import write_tif_stack
 
 
 def write_image(path: str | Path, array: np.ndarray, key: str | None = None) -> None:
@@ -34,3 +36,15 @@ def write_image(path: str | Path, array: np.ndarray, key: str | None = None) -> 
             return
         with replacing(file) as temporary:
             write(temporary, array, file, key)
+
+
+def write_label_stack(path: Path, labels: np.ndarray, axes: str, voxel_size: Sequence[float] | None) -> None:
+    """Write labels ``(*axes, y, x)`` by suffix; a tif names time and z and states the size of a voxel, in nm.
+
+    Raises ``UserError`` as ``write_image``.
+    """
+    if path.suffix.lower() not in TIF:
+        write_image(path, labels, key="labels")
+        return
+    with unwritable(path), replacing(path) as temporary:
+        write_tif_stack(temporary, labels, axes, voxel_size)

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -13,6 +14,13 @@ from scipy import ndimage
 from segraft.files import write_text
 
 AXES = "zyx"
+
+
+class Table(NamedTuple):
+    """Rows by the names of their columns, which are there without rows, too."""
+
+    names: list[str]
+    rows: list[dict[str, int | float]]
 
 
 def columns(ndim: int, channels: int = 0) -> list[str]:
@@ -42,16 +50,25 @@ def measure(labels: np.ndarray, image: np.ndarray | None = None) -> list[dict[st
     return rows
 
 
+def table(labels: np.ndarray, image: np.ndarray | None = None) -> Table:
+    """Return ``measure`` with its columns."""
+    return Table(columns(labels.ndim, 0 if image is None else len(image)), measure(labels, image))
+
+
 def write_table(path: str | Path, labels: np.ndarray, image: np.ndarray | None = None) -> None:
     """Write ``measure`` as CSV, completely or not at all; labels without objects give the header alone.
 
     Raises ``UserError`` for a full disk or a read-only folder.
     """
+    write_rows(path, table(labels, image))
+
+
+def write_rows(path: str | Path, measured: Table) -> None:
+    """Write a table as CSV; see ``write_table``."""
     text = io.StringIO(newline="")
-    names = columns(labels.ndim, 0 if image is None else len(image))
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer = csv.DictWriter(text, measured.names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(measure(labels, image))
+    writer.writerows(measured.rows)
     write_text(path, text.getvalue())
 
 

@@ -1,0 +1,118 @@
+"""Tif files: their series, read plane by plane or whole, and stacks that ImageJ shows as such."""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segraft.errors import UserError
+from segraft.images.series import Series, pick
+
+PREVIEWS = ("thumbnail", "label", "macro", "map", "overview")
+"""What slide scanners call the small pictures that they add to an image."""
+
+# tifffile logs what is wrong with a broken file and then raises; the error alone is enough for the user.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def shown(tif: Any) -> list[Any]:
+    """Return the series of an open tif without reduced copies and previews."""
+    series = list(tif.series)
+    own = [each for each in series if not each.keyframe.is_reduced and each.name.lower() not in PREVIEWS]
+    return own or series[:1]
+
+
+@contextmanager
+def tif_series(path: Path, key: str | None) -> Iterator[list[Series]]:
+    """Open a tif: the series that the key names, or all of them; ``UserError`` where the file is cut short."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tif:
+        _check_length(path, tif)
+        found = shown(tif)
+        found = found if key is None else [pick(path, found, key)]
+        yield [Series(each.axes, tuple(each.shape), partial(_box, each)) for each in found]
+
+
+def read_tif(path: Path, key: str | None, labels: bool) -> np.ndarray:
+    """Read one series of a tif; a channel axis that the metadata name comes first.
+
+    Images whose white is 0 are inverted, so that they are read as they are shown. Raises ``UserError`` where there
+    are several series and no key.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(path) as tif:
+        series = pick(path, shown(tif), key)
+        array = series.asarray()
+        channel = series.axes.find("C")
+        _check_length(path, tif)
+        array = array if labels else _as_shown(series, array)
+    return np.moveaxis(array, channel, 0) if channel > 0 else array
+
+
+def _box(series: Any, box: tuple[Any, ...]) -> np.ndarray:
+    """Read a part of an image series; only the pages that it touches."""
+    import zarr
+
+    return _as_shown(series, np.asarray(zarr.open_array(series.aszarr(level=0), mode="r")[box]))
+
+
+def _as_shown(series: Any, array: np.ndarray) -> np.ndarray:
+    """Invert integers whose white is 0; never booleans, whose 1 is stored as black by habit."""
+    inverted = series.keyframe.photometric == 0 and array.dtype.kind in "ui"
+    return np.invert(array) if inverted else array
+
+
+def _check_length(path: Path, tif: Any) -> None:
+    """Raise ``UserError`` where the last page names a next one beyond the end of the file."""
+    file, layout = tif.filehandle, tif.tiff
+    file.seek(tif.pages[-1].offset)
+    (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+    file.seek(tags * layout.tagsize, os.SEEK_CUR)
+    (following,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
+    if following >= file.size:
+        raise UserError(f"{path} is cut short: got {len(tif.pages)} pages, expected more; copy it again")
+
+
+def write_tif(temporary: Path, array: np.ndarray, path: Path, key: str) -> None:
+    """Write a deflate-compressed tif, with RGB marked as such."""
+    colour = array.dtype == np.uint8 and array.ndim == 3 and array.shape[-1] == 3
+    _write(temporary, array, photometric="rgb" if colour else "minisblack")
+
+
+def write_tif_stack(temporary: Path, array: np.ndarray, axes: str, voxel_size: Sequence[float] | None) -> None:
+    """Write planes ``(*axes, y, x)`` as ImageJ and Fiji show them, T and Z named, with their pixel size in nm.
+
+    The description is ImageJ's, the integers may be wider than those that ImageJ writes. Other axes than T, Z and
+    both in this order are named in tifffile's way, which ImageJ shows as plain slices.
+    """
+    from tifffile import imagej_description
+
+    if axes not in ("T", "Z", "TZ"):
+        _write(temporary, array, photometric="minisblack", metadata={"axes": f"{axes.replace('?', 'Q')}YX"})
+        return
+    micrometres = [size / 1000 for size in voxel_size or ()]
+    known: dict[str, Any] = {"unit": "um"} if micrometres else {}
+    if len(micrometres) == 3:
+        known["spacing"] = micrometres[0]
+    scale: dict[str, Any] = {}
+    if micrometres:
+        scale = {"resolution": (1 / micrometres[-1], 1 / micrometres[-2]), "resolutionunit": "NONE"}
+    description = imagej_description(array.shape, axes=f"{axes}YX", **known)
+    _write(temporary, array, photometric="minisblack", metadata=None, description=description, **scale)
+
+
+def _write(temporary: Path, array: np.ndarray, **options: Any) -> None:
+    import tifffile
+
+    large = array.nbytes > 2**32 - 2**25
+    tifffile.imwrite(temporary, array, compression="zlib", bigtiff=large, **options)
