@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from segraft.commands.one_by_one import do_all
 from segraft.data.choice import DataChoice
-from segraft.errors import UserError, choose, out_of_memory
+from segraft.errors import UserError, choose
 from segraft.files import make_folder
 from segraft.images.listing import list_images
 from segraft.images.names import image_stem
@@ -99,7 +100,8 @@ def predict(
     segment.check(drawn=overlay or outlines)
     tasks = _tasks(images, place, DataChoice(dataset, root, split, options))
     make_folder(out)
-    return _run(tasks, partial(_do, segment, place, skip_existing), out)
+    do = partial(_do, segment, place, skip_existing)
+    return do_all(tasks, do, "segmenting", f"images segmented into {out}", "predict with a smaller --tile")
 
 
 def _from_truth(foreground: str, dataset: str | None) -> bool:
@@ -226,26 +228,3 @@ def _do(
         return False
     products.write(*segment(sample))
     return True
-
-
-def _run(tasks: Sequence[Task], do: Callable[[Task], bool], out: Path) -> int:
-    """Do all tasks behind a progress bar, report those that fail, and return the exit code."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-    done = failed = 0
-    for task in track(tasks, "segmenting", console=console, disable=not console.is_terminal):
-        try:
-            done += do(task)
-        except (UserError, MemoryError, RuntimeError) as error:
-            lacking = out_of_memory(error)
-            if not (lacking or isinstance(error, UserError)):
-                raise
-            failed += 1
-            reason = "too little memory; predict with a smaller --tile" if lacking else str(error)
-            console.print(reason if task.source in reason else f"{task.source}: {reason}")
-    skipped = len(tasks) - done - failed
-    notes = [f"{skipped} already there"] * (skipped > 0) + [f"{failed} failed"] * (failed > 0)
-    print(f"{done} of {len(tasks)} images segmented into {out}", *notes, sep=", ")
-    return 0 if not failed else 1 if failed < len(tasks) else 2

@@ -35,30 +35,46 @@ class Found(NamedTuple):
 
 
 def find(root: Path) -> Found:
-    """Find images and labels in a folder, matched by name; either may be missing.
+    """Find images and labels in a folder, as ``find_single`` does, or else a COCO file that has the labels of all.
 
-    ``images/`` with ``masks/`` or ``labels/``, labels beside their images, one COCO file for all, or a folder for each
-    image with ``images/`` and ``masks/`` of its own. Raises ``UserError`` for names that are not unique and for
-    folders of which it is not clear what they hold.
+    Raises ``UserError`` as it does, for several json files and for json of another kind.
+    """
+    found = find_single(root)
+    folders = [root / name for name in LABEL_FOLDERS if (root / name).is_dir()]
+    if not found.labels and (file := coco_file(*(folders or (root, found.place)))):
+        return Found(found.images, coco_labels(file, found.images), found.place)
+    return found
+
+
+def find_single(root: Path) -> Found:
+    """Find images, and labels in a file or folder for each, matched by name; either may be missing.
+
+    They are in ``images/`` and ``masks/`` or ``labels/``, or side by side, or in a folder for each image with
+    ``images/`` and ``masks/`` of its own. Raises ``UserError`` for names that are not unique and for folders of which
+    it is not clear what they hold.
     """
     place = root / "images" if (root / "images").is_dir() else root
     files = [path for path in place.iterdir() if is_image(path)]
     folders = [root / name for name in LABEL_FOLDERS if (root / name).is_dir()]
     if len(folders) > 1:
         raise UserError(f"{root} has both masks/ and labels/, expected one of them; rename the other")
-    if own := [path for path in root.iterdir() if (path / "images").is_dir()] if not (files or folders) else []:
-        return _one_folder_each(own, root)
     if folders:
         images = by_name(files, IMAGE_ENDING)
-        labels = labels_by_name(single_sources(folders[0]), images)
-    else:
-        images = by_name([path for path in files if not is_label_name(image_stem(path))], IMAGE_ENDING)
-        sources: list[LabelSource] = [LabelImage(path) for path in files if is_label_name(image_stem(path))]
-        sources += [OutlineFile(path) for path in place.iterdir() if is_outline_file(path)]
-        labels = labels_by_name(sources, images)
-    if not labels and (file := coco_file(*(folders or (root, place)))):
-        labels = coco_labels(file, images)
-    return Found(images, labels, place)
+        return Found(images, labels_by_name(single_sources(folders[0]), images), place)
+    if own := [] if files else [path for path in root.iterdir() if (path / "images").is_dir()]:
+        return _one_folder_each(own, root)
+    images = by_name([path for path in files if not is_label_name(image_stem(path))], IMAGE_ENDING)
+    sources: list[LabelSource] = [LabelImage(path) for path in files if is_label_name(image_stem(path))]
+    sources += [OutlineFile(path) for path in place.iterdir() if is_outline_file(path)]
+    labels = labels_by_name(sources, images)
+    return Found(
+        images, {name: labels[name] for name in labels if name in images or not _outlined(labels[name])}, place
+    )
+
+
+def _outlined(source: LabelSource) -> bool:
+    """Whether labels are outlines; beside images, other files of such names, archives for example, are none."""
+    return isinstance(source, OutlineFile)
 
 
 def _one_folder_each(folders: Sequence[Path], root: Path) -> Found:
@@ -101,15 +117,15 @@ def coco_labels(file: Path, images: Iterable[str] = ()) -> dict[str, LabelSource
 
 
 def labels_by_name(sources: Iterable[LabelSource], images: Iterable[str] = ()) -> dict[str, LabelSource]:
-    """Return sources by the name of their image; a stem among the names of ``images`` keeps its endings."""
+    """Return sources by the name of their image; a stem among the names of ``images`` keeps its endings.
+
+    Outlines beside a label image or masks of the same name are not read: `segraft predict --outlines` writes such.
+    """
     found = {source.path: source for source in sources}
-    outlines = [path for path, source in found.items() if isinstance(source, OutlineFile)]
+    outlines = [path for path, source in found.items() if _outlined(source)]
     named = by_name([path for path in found if path not in outlines], LABEL_ENDING, known=images)
     drawn = by_name(outlines, OUTLINE_ENDING, known=images)
-    if both := sorted(set(named) & set(drawn)):
-        first, second = named[both[0]], drawn[both[0]]
-        raise UserError(f"{first} and {second}: got labels of {both[0]!r} twice, expected one of them; move the other")
-    return {name: found[path] for name, path in (named | drawn).items()}
+    return {name: found[path] for name, path in (drawn | named).items()}
 
 
 def by_name(files: Iterable[Path], ending: re.Pattern[str], known: Iterable[str] = ()) -> dict[str, Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,20 +95,30 @@ def decode(text: str) -> list[int]:
     return counts
 
 
-def write_coco(path: str | Path, images: Sequence[tuple[str, np.ndarray]]) -> None:
-    """Write label images ``(y, x)``, each with the name of its image, as one COCO file, completely or not at all.
+class CocoWriter:
+    """Collects the objects of label images for one COCO file.
 
-    Objects are polygons along the edges of their pixels, those with holes runs of pixels. Raises ``UserError`` for
-    volumes, and for a full disk or a read-only folder.
+    Objects are polygons along the edges of their pixels, those with holes runs of pixels; all are of one category.
     """
-    entries: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for number, (name, labels) in enumerate(images, 1):
+
+    def __init__(self) -> None:
+        self.images: list[dict[str, Any]] = []
+        self.annotations: list[dict[str, Any]] = []
+
+    def add(self, name: str, labels: np.ndarray) -> None:
+        """Add the objects of labels ``(y, x)`` for the image file ``name``. Raises ``UserError`` for volumes."""
+        image = len(self.images) + 1
         for annotation in _annotations(labels):
-            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": 1, **annotation})
-        entries.append({"id": number, "file_name": name, "height": labels.shape[0], "width": labels.shape[1]})
-    content = {"images": entries, "annotations": annotations, "categories": [{"id": 1, "name": "object"}]}
-    write_text(path, json.dumps(content, separators=(",", ":")))
+            number = len(self.annotations) + 1
+            self.annotations.append({"id": number, "image_id": image, "category_id": 1, **annotation})
+        height, width = labels.shape
+        self.images.append({"id": image, "file_name": name, "height": height, "width": width})
+
+    def write(self, path: str | Path) -> None:
+        """Write the file, completely or not at all. Raises ``UserError`` for a full disk or a read-only folder."""
+        categories = [{"id": 1, "name": "object"}]
+        content = {"images": self.images, "annotations": self.annotations, "categories": categories}
+        write_text(path, json.dumps(content, separators=(",", ":")))
 
 
 def _annotations(labels: np.ndarray) -> Iterator[dict[str, Any]]:
