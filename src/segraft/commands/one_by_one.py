@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from segraft.errors import UserError, out_of_memory
 
 
+@runtime_checkable
 class Named(Protocol):
     """A task: ``source`` is what messages call it."""
 

@@ -66,7 +66,7 @@ def read_coco(path: Path) -> dict[str, CocoImage]:
             for number, entry in images.items()
         ]
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        geojson = isinstance(content, list) or "features" in content
+        geojson = isinstance(content, list) or (isinstance(content, dict) and "features" in content)
         advice = "name it .geojson if it is GeoJSON" if geojson else f"it lacks {error}; export it again"
         raise UserError(f"{path}: got json of another kind, expected {EXPECTED}; {advice}") from error
     return {image.name: image for image in found}
