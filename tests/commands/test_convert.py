@@ -125,6 +125,8 @@ def test_bad_input_is_one_line(cells: Path, tmp_path: Path, capfd: Capture) -> N
         ("would replace the input", cells / "masks", "--out", cells / "masks"),
         ("would replace the input", cells, "--out", cells / "images"),
         ("would both give", cells / "masks", cells / "masks" / "01.tif", *out),
+        ("no image in", cells / "masks", *out, "--images", tmp_path / "empty"),
+        ("is no folder", cells / "masks", *out, "--images", tmp_path / "nowhere"),
         ("json of another kind", tmp_path / "x.json", *out),
     ):
         if words in ("unknown format", "name at least one"):

@@ -106,6 +106,13 @@ def test_images_may_lack_masks(tmp_path: Path) -> None:
         assert folder(tmp_path / root, "train", labelled=False)
 
 
+def test_json_beside_containers_with_labels_of_their_own_does_not_matter(tmp_path: Path) -> None:
+    write_image(tmp_path / "x.h5", LABELS, key="raw")
+    write_image(tmp_path / "x.h5", LABELS, key="labels")
+    (tmp_path / "settings.json").write_text("{}")
+    np.testing.assert_array_equal(folder(tmp_path, "train")[0].labels, LABELS)
+
+
 def test_a_label_image_counts_more_than_outlines_beside_it(tmp_path: Path) -> None:
     """As prediction writes both."""
     image(tmp_path / "images" / "x.png")

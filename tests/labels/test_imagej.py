@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,9 +83,12 @@ def test_regions_without_area_are_refused(tmp_path: Path, kind: ROI_TYPE) -> Non
     assert f"object 1 (spot): got a region of the kind {kind.name.lower()}" in one_line(error)
 
 
-def test_texts_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="kind text"):
-        drawn(tmp_path / "x.zip", region(ROI_TYPE.RECT, subtype=ROI_SUBTYPE.TEXT, name="note"))
+@pytest.mark.parametrize(
+    ("options", "kind"), [({"subtype": ROI_SUBTYPE.TEXT}, "text"), ({"rounded_rect_arc_size": 4}, "rounded rectangle")]
+)
+def test_texts_and_round_corners_are_refused(tmp_path: Path, options: dict[str, Any], kind: str) -> None:
+    with pytest.raises(UserError, match=f"the kind {kind}"):
+        drawn(tmp_path / "x.zip", region(ROI_TYPE.RECT, **options))
 
 
 def test_volumes_have_no_regions(tmp_path: Path) -> None:

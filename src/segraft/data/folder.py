@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from segraft.data.pairs import find
+from segraft.data.pairs import find_single, with_coco
 from segraft.data.samples import SPLITS, LazySamples, existing_folder, shuffled
 from segraft.errors import UserError, choose
 from segraft.files import natural
@@ -112,13 +112,14 @@ def _draw(
 
 def _pairs(root: Path, layout: Layout) -> tuple[Pair, ...]:
     """Match images and labels by name; see ``folder``."""
-    images, labels, place = find(root)
+    found = find_single(root)
+    for name, image in found.images.items():
+        if name not in found.labels and (key := own_label_key(image, layout.label_key)):
+            found.labels[name] = LabelImage(Path(f"{image}:{key}"))
+    images, labels, place = with_coco(root, found)
     if not images and not labels:
         expected = f"images/ and masks/ with {', '.join(READERS)}"
         raise UserError(f"no image in {place}, expected {expected}; check the path")
-    for name, image in images.items():
-        if name not in labels and (key := own_label_key(image, layout.label_key)):
-            labels[name] = LabelImage(Path(f"{image}:{key}"))
     orphans = [labels[name].path for name in labels if name not in images]
     bare = [images[name] for name in images if name not in labels] if layout.labelled else []
     for files, what, other in (

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segraft.data.pairs import by_name, coco_labels, find, find_single, labels_by_name
+from segraft.data.samples import existing_folder
 from segraft.errors import UserError
 from segraft.files import natural
 from segraft.images.channels import to_channels_first
@@ -21,7 +22,6 @@ from segraft.images.label_sources import (
     is_outline_file,
     single_sources,
 )
-from segraft.images.listing import list_images
 from segraft.images.names import IMAGE_ENDING
 from segraft.images.reading import is_image, read_image, split_key
 from segraft.types import Space
@@ -48,10 +48,13 @@ class Labelled:
 def list_labels(inputs: Iterable[str | Path], images: str | Path | None = None) -> list[Labelled]:
     """Return the labels that files, folders and globs name, in natural order; ``images`` is the folder of their images.
 
-    A folder holds label images, outlines, folders of masks, or images and labels as the data set ``folder`` has them; a
-    json is a COCO file. Raises ``UserError`` for a path that does not exist, and for a folder without labels.
+    A folder of labels holds label images, outlines, folders of masks, or images and labels as the data set ``folder``
+    has them; so may that of images. A json is a COCO file. Raises ``UserError`` for a path that does not exist, and for
+    a folder without labels or without images.
     """
-    known = {} if images is None else by_name(list_images(images), IMAGE_ENDING)
+    known = {} if images is None else find_single(existing_folder(images, "the images of the labels")).images
+    if images is not None and not known:
+        raise UserError(f"no image in {images}, expected those of the labels; check the path")
     found = [entry for item in inputs for entry in _expand(item, known)]
     if not found:
         raise UserError("got no input, expected files, folders or globs of labels; name at least one")

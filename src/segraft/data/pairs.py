@@ -35,15 +35,20 @@ class Found(NamedTuple):
 
 
 def find(root: Path) -> Found:
-    """Find images and labels in a folder, as ``find_single`` does, or else a COCO file that has the labels of all.
+    """Find images and labels in a folder, as ``find_single`` does, or else as ``with_coco``."""
+    return with_coco(root, find_single(root))
 
-    Raises ``UserError`` as it does, for several json files and for json of another kind.
+
+def with_coco(root: Path, found: Found) -> Found:
+    """Add the labels of a COCO file to images of which none has labels, where there is such a file.
+
+    It is in ``masks/`` or ``labels/``, or beside ``images/`` or the images. Raises ``UserError`` for several json files
+    and for json of another kind.
     """
-    found = find_single(root)
     folders = [root / name for name in LABEL_FOLDERS if (root / name).is_dir()]
-    if not found.labels and (file := coco_file(*(folders or (root, found.place)))):
-        return Found(found.images, coco_labels(file, found.images), found.place)
-    return found
+    if found.labels or not (file := coco_file(*(folders or (root, found.place)))):
+        return found
+    return Found(found.images, coco_labels(file, found.images), found.place)
 
 
 def find_single(root: Path) -> Found:

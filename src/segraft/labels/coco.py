@@ -67,7 +67,9 @@ def read_coco(path: Path) -> dict[str, CocoImage]:
         ]
     except (KeyError, TypeError, ValueError, IndexError) as error:
         geojson = isinstance(content, list) or (isinstance(content, dict) and "features" in content)
-        advice = "name it .geojson if it is GeoJSON" if geojson else f"it lacks {error}; export it again"
+        advice = (
+            "name it .geojson if it is GeoJSON" if geojson else f"it lacks {error}; export it again, or move it away"
+        )
         raise UserError(f"{path}: got json of another kind, expected {EXPECTED}; {advice}") from error
     return {image.name: image for image in found}
 

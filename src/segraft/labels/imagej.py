@@ -39,16 +39,18 @@ def _outline(path: Path, number: int, roi: ImagejRoi) -> Outline:
     from roifile import ROI_SUBTYPE, ROI_TYPE
 
     kind = ROI_TYPE(roi.roitype)
-    overlay = roi.subtype in (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.IMAGE)
+    other = roi.subtype.name if roi.subtype in (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.IMAGE) else None
+    if kind is ROI_TYPE.RECT and roi.rounded_rect_arc_size:
+        other = "rounded rectangle"
     if kind is ROI_TYPE.RECT and roi.composite:
         return Outline(roi.name, (tuple(np.asarray(ring, float) for ring in roi.coordinates(multi=True)),))
-    if kind in (ROI_TYPE.RECT, ROI_TYPE.OVAL) and not overlay:
+    if kind in (ROI_TYPE.RECT, ROI_TYPE.OVAL) and not other:
         return Outline(roi.name, ((_oval(roi) if kind is ROI_TYPE.OVAL else _rectangle(roi),),))
     if kind in (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED):
         return Outline(roi.name, ((np.asarray(roi.coordinates(), float),),))
-    got = roi.subtype.name if overlay else kind.name
+    what, got = f" ({roi.name})" if roi.name else "", (other or kind.name).lower()
     raise UserError(
-        f"{path}, object {number}{f' ({roi.name})' if roi.name else ''}: got a region of the kind {got.lower()}, "
+        f"{path}, object {number}{what}: got a region of the kind {got}, "
         "expected one with an area (polygon, freehand, traced, rectangle, oval); delete it"
     )
 
