@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segraft.commands.benchmark import benchmark
+    from segraft.commands.convert import convert
     from segraft.commands.demo import demo
     from segraft.commands.distill import distill
     from segraft.commands.download import download
@@ -48,6 +49,7 @@ _HOMES = {
     "UserError": "errors",
     "benchmark": "commands.benchmark",
     "complexity": "networks",
+    "convert": "commands.convert",
     "create_network": "networks",
     "demo": "commands.demo",
     "distill": "commands.distill",

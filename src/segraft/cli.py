@@ -42,6 +42,7 @@ VERBS = {
     "distill": "Train a student on labels and on a teacher.",
     "predict": "Segment images with a trained model: files, folders, globs, data sets.",
     "download": "Download a public data set, checked and unpacked for its reader.",
+    "convert": "Turn masks and outlines of other programs into label images, and back.",
     "tune": "Choose the segmentation's settings on validation images and store them.",
     "evaluate": "Score label images against the truth.",
     "benchmark": "Measure parameters, multiply-adds, time and memory of a model.",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from segraft.errors import UserError
 
@@ -68,3 +70,14 @@ def make_folder(path: str | Path) -> None:
     """Make a folder with those above it, unless it is there; ``UserError`` where that is impossible."""
     with unwritable(Path(path)):
         Path(path).mkdir(parents=True, exist_ok=True)
+
+
+def read_json(path: Path, expected: str) -> Any:
+    """Read a json file. Raises ``UserError``, with what was ``expected`` in it, where it is no json or missing."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{path} cannot be read as json ({reason}), expected {expected}; if it is cut short, copy it again"
+        ) from error

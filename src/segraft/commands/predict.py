@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from segraft.commands.one_by_one import do_all
 from segraft.data.choice import DataChoice
-from segraft.errors import UserError, choose, out_of_memory
+from segraft.errors import UserError, choose
 from segraft.files import make_folder, some
 from segraft.images.channels import FEW
 from segraft.images.listing import left_out, list_images
@@ -22,7 +23,6 @@ from segraft.model.model import Model, load
 from segraft.model.options import PredictOptions
 from segraft.model.planes import segment_planes
 from segraft.reporting.products import Products
-from segraft.terminal.progress import messages, track
 from segraft.types import Sample
 
 FOREGROUNDS = {"learnt": False, "truth": True}
@@ -110,7 +110,8 @@ def predict(
     segment.check(drawn=overlay or outlines)
     tasks = _tasks(images, place, segment, series, DataChoice(dataset, root, split, options))
     make_folder(out)
-    return _run(tasks, partial(_do, segment, place, skip_existing), out, left_out(images))
+    do, others = partial(_do, segment, place, skip_existing), _as_text(left_out(images))
+    return do_all(tasks, do, "segmenting", f"images segmented into {out}", "predict with a smaller --tile", others)
 
 
 def _from_truth(foreground: str, dataset: str | None) -> bool:
@@ -253,24 +254,9 @@ def _do(
     return True
 
 
-def _run(tasks: Sequence[Task], do: Callable[[Task], bool], out: Path, others: Sequence[Path]) -> int:
-    """Do all tasks behind a progress bar, report those that fail, and return the exit code."""
-    console = messages()
-    done = failed = 0
-    for task in track(tasks, "segmenting", console):
-        try:
-            done += do(task)
-        except (UserError, MemoryError, RuntimeError) as error:
-            lacking = out_of_memory(error)
-            if not (lacking or isinstance(error, UserError)):
-                raise
-            failed += 1
-            reason = "too little memory; predict with a smaller --tile" if lacking else str(error)
-            console.print(reason if task.source in reason else f"{task.source}: {reason}")
-    skipped = len(tasks) - done - failed
-    notes = [f"{skipped} already there"] * (skipped > 0) + [f"{failed} failed"] * (failed > 0)
-    if others:
-        kind = "1 file of another kind" if len(others) == 1 else f"{len(others)} files of other kinds"
-        notes.append(f"left out {kind}: {some([path.name for path in others])}")
-    print(f"{done} of {len(tasks)} images segmented into {out}", *notes, sep=", ")
-    return 0 if not failed else 1 if failed < len(tasks) else 2
+def _as_text(others: Sequence[Path]) -> str:
+    """Files that were left out, in words; nothing where there are none."""
+    if not others:
+        return ""
+    kind = "1 file of another kind" if len(others) == 1 else f"{len(others)} files of other kinds"
+    return f"left out {kind}: {some([path.name for path in others])}"

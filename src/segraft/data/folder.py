@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from segraft.data.pairs import find_single, with_coco
 from segraft.data.samples import SPLITS, LazySamples, existing_folder, shuffled
 from segraft.errors import UserError, choose
 from segraft.files import natural, some
 from segraft.images.channels import spatial_axes, to_channels_first
 from segraft.images.formats import READERS
-from segraft.images.names import IMAGE_ENDING, LABEL_ENDING, image_stem, is_label_name, pair_name
-from segraft.images.reading import is_image, own_label_key, read_image, read_labels, with_key
+from segraft.images.label_sources import LabelImage, LabelSource
+from segraft.images.reading import own_label_key, read_image, with_key
 from segraft.images.voxel_size import read_voxel_size
 from segraft.types import Sample
 
-LABEL_FOLDERS = ("masks", "labels")
 SHARE = 0.15
 """Fraction of the images for validation, and for testing, of a folder without splits of its own."""
 
 
 class Pair(NamedTuple):
-    """An image file and its label file, each perhaps with a key; None without labels."""
+    """An image file, perhaps with a key, and where its labels are; None without labels."""
 
     name: str
     image: Path
-    labels: Path | None
+    labels: LabelSource | None
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,18 @@ def folder(
 ) -> LazySamples:
     """Open ``images/`` with ``masks/`` or ``labels/``, or ``x.tif`` beside ``x_masks.tif``, in any format.
 
+    In place of a label image there may be a folder with one binary mask per object, outlines of QuPath (``.geojson``)
+    or ImageJ (``.roi``, ``.zip``), or one COCO file (``.json``) for all images; so may a folder for each image, with
+    its own ``images/`` and ``masks/``. Of objects that overlap the later one lies on top.
+
     Images are ``(C, *space)``, labels ``(*space)``, in their stored types. Pairs have the same name up to endings such
     as ``_masks`` or ``_img``; an h5 or zarr that holds both needs no partner. Splits are the subfolders
     ``train/ val/ test/``, each laid out like that (without ``val/``, part of ``train/``), else 70, 15 and 15 % drawn
     by name and ``seed``. ``ndim`` (2 or 3) is by default that of the labels; ``channels`` are indices into the channel
     axis; with ``labelled=False`` images may lack labels; ``image_key`` and ``label_key`` name arrays of h5 and zarr
     and, by number, one of several images in a tif.
-    Raises ``UserError`` for missing or empty folders and for images and labels that do not match.
+    Raises ``UserError`` for missing or empty folders, for images and labels that do not match, and for outlines that
+    cross themselves or lie outside their image.
     """
     choose("split", split, SPLITS)
     if ndim not in (None, 2, 3):
@@ -109,14 +113,18 @@ def _draw(
 
 def _pairs(root: Path, layout: Layout) -> tuple[Pair, ...]:
     """Match images and labels by name; see ``folder``."""
-    images, labels = _find(root)
-    for name, image in images.items():
-        if name not in labels and (key := own_label_key(image, layout.label_key)):
-            labels[name] = Path(f"{image}:{key}")
-    orphans = [labels[name] for name in labels if name not in images]
+    found = find_single(root)
+    for name, image in found.images.items():
+        if name not in found.labels and (key := own_label_key(image, layout.label_key)):
+            found.labels[name] = LabelImage(Path(f"{image}:{key}"))
+    images, labels, place = with_coco(root, found)
+    if not images and not labels:
+        expected = f"images/ and masks/ with {', '.join(READERS)}"
+        raise UserError(f"no image in {place}, expected {expected}; check the path")
+    orphans = [labels[name].path for name in labels if name not in images]
     bare = [images[name] for name in images if name not in labels] if layout.labelled else []
     for files, what, other in (
-        (orphans, "label image(s) without an image", "an image"),
+        (orphans, "label(s) without an image", "an image"),
         (bare, "image(s) without labels", "labels"),
     ):
         if files:
@@ -125,58 +133,27 @@ def _pairs(root: Path, layout: Layout) -> tuple[Pair, ...]:
                 "add or rename them, or move these to another folder"
             )
     return tuple(
-        Pair(
-            name,
-            with_key(images[name], layout.image_key),
-            with_key(labels[name], layout.label_key) if name in labels else None,
-        )
+        Pair(name, with_key(images[name], layout.image_key), _keyed_labels(labels.get(name), layout.label_key))
         for name in sorted(images, key=natural)
     )
 
 
-def _find(root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Return the image files and the label files of a folder, both by name."""
-    place = root / "images" if (root / "images").is_dir() else root
-    files = [path for path in place.iterdir() if is_image(path)]
-    folders = [root / name for name in LABEL_FOLDERS if (root / name).is_dir()]
-    if len(folders) > 1:
-        raise UserError(f"{root} has both masks/ and labels/, expected one of them; rename the other")
-    if folders:
-        images = _by_name(files, IMAGE_ENDING)
-        labels = _by_name([path for path in folders[0].iterdir() if is_image(path)], LABEL_ENDING, known=images)
-    else:
-        labels = _by_name([path for path in files if is_label_name(image_stem(path))], LABEL_ENDING)
-        images = _by_name([path for path in files if not is_label_name(image_stem(path))], IMAGE_ENDING)
-    if not images and not labels:
-        expected = f"images/ and masks/ with {', '.join(READERS)}"
-        raise UserError(f"no image in {place}, expected {expected}; check the path")
-    return images, labels
-
-
-def _by_name(files: Iterable[Path], ending: re.Pattern[str], known: Iterable[str] = ()) -> dict[str, Path]:
-    """Return the files by their name without suffix and endings; a stem among the ``known`` names keeps its endings."""
-    named: dict[str, Path] = {}
-    for path in sorted(files, key=natural):
-        stem = image_stem(path)
-        name = stem if stem in known else pair_name(stem, ending)
-        if name in named:
-            raise UserError(
-                f"{named[name]} and {path.name}: got the same name {name!r} twice, expected it once; rename one"
-            )
-        named[name] = path
-    return named
+def _keyed_labels(source: LabelSource | None, key: str | None) -> LabelSource | None:
+    """Add the key to the path of a label image that takes one and has none yet."""
+    return LabelImage(with_key(source.path, key)) if isinstance(source, LabelImage) else source
 
 
 def _read(layout: Layout, pair: Pair) -> Sample:
     """Read one pair: image ``(C, *space)``, labels ``(*space)``."""
     array = read_image(pair.image)
-    labels = None if pair.labels is None else read_labels(pair.labels)
+    plane = partial(to_channels_first, array, 2, layout.channels, str(pair.image))
+    labels = None if pair.labels is None else pair.labels.read(lambda: plane().shape[1:])
     ndim = layout.ndim or (spatial_axes(array) if labels is None else labels.ndim)
     space = None if labels is None else labels.shape
     image = to_channels_first(array, ndim, layout.channels, str(pair.image), space)
-    if labels is not None and labels.shape != image.shape[1:]:
+    if pair.labels is not None and labels is not None and labels.shape != image.shape[1:]:
         raise UserError(
-            f"{pair.image} and {pair.labels}: got shapes {image.shape[1:]} and {labels.shape}, expected the same; "
+            f"{pair.image} and {pair.labels.path}: got shapes {image.shape[1:]} and {labels.shape}, expected the same; "
             "check that both belong together"
         )
     size = read_voxel_size(pair.image)

@@ -81,8 +81,8 @@ def _read(path: str | Path, labels: bool) -> np.ndarray:
 
 
 @contextmanager
-def unreadable(path: Path) -> Iterator[None]:
-    """Turn any error of decoding ``path`` into a ``UserError``."""
+def unreadable(path: Path, expected: str = "an image") -> Iterator[None]:
+    """Turn any error of decoding ``path`` into a ``UserError`` that says what was ``expected`` there."""
     try:
         yield
     except (UserError, MemoryError):
@@ -90,7 +90,7 @@ def unreadable(path: Path) -> Iterator[None]:
     except Exception as error:  # the decoders of broken files raise anything: struct, zlib, codec and key errors
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{path} cannot be read ({reason}), expected an image; if it is damaged or cut short, copy it again"
+            f"{path} cannot be read ({reason}), expected {expected}; if it is damaged or cut short, copy it again"
         ) from error
 
 

@@ -25,13 +25,9 @@ def outlines(labels: np.ndarray) -> dict[str, Any]:
     several parts is a MultiPolygon; pixels that meet at a corner only are in different parts. The name of each feature
     is the object's id. Raises ``UserError`` for volumes.
     """
-    if labels.ndim != 2:
-        raise UserError(f"outlines: got labels of shape {labels.shape}, expected 2-D labels; omit the outlines")
     features = []
-    for number, box in boxes(labels):
-        parts, count = ndimage.label(labels[box] == number)  # connected by edges
-        polygons = [_polygon(parts == part, (box[0].start, box[1].start)) for part in range(1, count + 1)]
-        kind, shape = ("Polygon", polygons[0]) if count == 1 else ("MultiPolygon", polygons)
+    for number, polygons in object_polygons(labels):
+        kind, shape = ("Polygon", polygons[0]) if len(polygons) == 1 else ("MultiPolygon", polygons)
         features.append(
             {
                 "type": "Feature",
@@ -40,6 +36,18 @@ def outlines(labels: np.ndarray) -> dict[str, Any]:
             }
         )
     return {"type": "FeatureCollection", "features": features}
+
+
+def object_polygons(labels: np.ndarray) -> Iterator[tuple[int, list[list[Ring]]]]:
+    """Yield id and polygons of each object of labels ``(y, x)``, ids ascending: one for each part, its holes after it.
+
+    Rings are closed lists of [x, y] along the edges of pixels. Raises ``UserError`` for volumes.
+    """
+    if labels.ndim != 2:
+        raise UserError(f"outlines: got labels of shape {labels.shape}, expected 2-D labels; omit the outlines")
+    for number, box in boxes(labels):
+        parts, count = ndimage.label(labels[box] == number)  # connected by edges
+        yield number, [_polygon(parts == part, (box[0].start, box[1].start)) for part in range(1, count + 1)]
 
 
 def write_outlines(path: str | Path, labels: np.ndarray) -> None:

@@ -1,0 +1,47 @@
+"""Many tasks one after the other, of which a bad one does not stop the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+from segraft.errors import UserError, out_of_memory
+from segraft.terminal.progress import messages, track
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A task: ``source`` is what messages call it."""
+
+    @property
+    def source(self) -> str: ...
+
+
+Task = TypeVar("Task", bound=Named)
+
+
+def do_all(
+    tasks: Sequence[Task], do: Callable[[Task], bool], doing: str, done: str, advice: str, remark: str = ""
+) -> int:
+    """Do all tasks behind a progress bar, report those that fail, and return the exit code: 0 all done, 1 some, 2 none.
+
+    ``do`` returns False where nothing is left to do. ``doing`` and ``done`` are words for the bar and the last line,
+    ``advice`` what to do where memory is too small, and ``remark`` ends the last line.
+    """
+    console = messages()
+    finished = failed = 0
+    for task in track(tasks, doing, console):
+        try:
+            finished += do(task)
+        except (UserError, MemoryError, RuntimeError) as error:
+            lacking = out_of_memory(error)
+            if not (lacking or isinstance(error, UserError)):
+                raise
+            failed += 1
+            reason = f"too little memory; {advice}" if lacking else str(error)
+            console.print(reason if task.source in reason else f"{task.source}: {reason}")
+    skipped = len(tasks) - finished - failed
+    notes = [f"{skipped} already there"] * (skipped > 0) + [f"{failed} failed"] * (failed > 0)
+    notes += [remark] * bool(remark)
+    print(f"{finished} of {len(tasks)} {done}", *notes, sep=", ")
+    return 0 if not failed else 1 if failed < len(tasks) else 2
