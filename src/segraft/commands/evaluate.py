@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from csv import DictWriter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from json import dumps
 from pathlib import Path
@@ -18,21 +18,44 @@ from rich.console import Console
 from rich.table import Table
 
 from segraft.data.choice import DataChoice
+from segraft.data.masks import note_binary
 from segraft.errors import SomeFailed, UserError
 from segraft.files import write_text
 from segraft.images.listing import list_images
 from segraft.images.names import image_stem, is_label_name, pair_name
 from segraft.images.reading import read_labels, split_key
-from segraft.metrics import scoring
+from segraft.labels.masks import Masks
 from segraft.metrics.protocols import Protocol
+from segraft.metrics.scoring import evaluate as scores_of
+from segraft.metrics.scoring import summarise
 from segraft.paper.protocols import chosen
 
 SHOWN = ("aji", "pq", "f1", "dice", "sbd", "dic", "voi", "arand")
 """Scores in the printed table; files get all."""
 Scores = dict[str, float | int]
 ByProtocol = dict[str, Scores]
-Task = tuple[str, Callable[[Sequence[Protocol]], tuple[str, ByProtocol]]]
-"""What messages call an image, and how to score it by some protocols: its name and scores."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How every pair is scored: by some protocols; ``truths`` is what was seen of the truth."""
+
+    protocols: Sequence[Protocol]
+    truths: Masks = field(default_factory=Masks)
+
+    def __call__(self, predicted: Path, truth: np.ndarray, of: str) -> ByProtocol:
+        """Score a file against true labels ``(*space)``, which messages call ``of``."""
+        labels = read_labels(predicted)
+        try:
+            scores = _scores(labels, truth, self.protocols)
+        except UserError as error:
+            raise UserError(f"{predicted} and {of}: {error}") from error
+        self.truths.look(of, truth)
+        return scores
+
+
+Task = tuple[str, Callable[[Scoring], tuple[str, ByProtocol]]]
+"""What messages call an image, and how to score it: its name and scores."""
 
 
 def evaluate(
@@ -79,9 +102,11 @@ def evaluate(
     data = DataChoice(dataset, root, split, options)
     data.check("the truth", files=truth is not None)
     tasks = _against_dataset(Path(predicted), data) if truth is None else _against_files(Path(predicted), Path(truth))
-    results, failed = _score(tasks, protocols)
+    scoring = Scoring(protocols)
+    results, failed = _score(tasks, scoring)
     tables = [Results(each, results[each.name]) for each in protocols]
     _print(tables)
+    note_binary(scoring.truths, dataset, options)
     _write(json, dumps(_only({each.protocol.name: each.plain() for each in tables}), indent=1) + "\n")
     _write(csv, _csv(tables))
     if failed:
@@ -105,7 +130,7 @@ class Results:
     @cached_property
     def mean(self) -> Scores:
         """Means over the images, and pooled scores."""
-        return scoring.summarise(list(self.images.values()))
+        return summarise(list(self.images.values()))
 
     def plain(self) -> dict[str, Any]:
         """All of it, as JSON takes it."""
@@ -114,17 +139,17 @@ class Results:
 
 
 def _scores(predicted: np.ndarray, truth: np.ndarray, protocols: Sequence[Protocol]) -> ByProtocol:
-    return {each.name: scoring.evaluate(predicted, truth, each) for each in protocols}
+    return {each.name: scores_of(predicted, truth, each) for each in protocols}
 
 
-def _score(tasks: Sequence[Task], protocols: Sequence[Protocol]) -> tuple[dict[str, dict[str, Scores]], list[str]]:
+def _score(tasks: Sequence[Task], scoring: Scoring) -> tuple[dict[str, dict[str, Scores]], list[str]]:
     """Scores by protocol and image, and the images that could not be scored; ``UserError`` if that is all of them."""
-    results: dict[str, dict[str, Scores]] = {each.name: {} for each in protocols}
+    results: dict[str, dict[str, Scores]] = {each.name: {} for each in scoring.protocols}
     failed: list[str] = []
     reasons: list[str] = []
     for source, score in tasks:
         try:
-            name, scores = score(protocols)
+            name, scores = score(scoring)
             for protocol, of_it in scores.items():
                 results[protocol][name] = of_it
         except UserError as error:
@@ -157,36 +182,26 @@ def _against_files(predicted: Path, truth: Path) -> list[Task]:
     return [(name, partial(_against_file, name, found.get(name), path)) for name, path in true.items()]
 
 
-def _against_file(
-    name: str, predicted: Path | None, truth: Path, protocols: Sequence[Protocol]
-) -> tuple[str, ByProtocol]:
+def _against_file(name: str, predicted: Path | None, truth: Path, scoring: Scoring) -> tuple[str, ByProtocol]:
     """Score one file against another."""
-    return name, _compare(_existing(name, predicted), read_labels(truth), str(truth), protocols)
+    return name, scoring(_existing(name, predicted), read_labels(truth), str(truth))
 
 
 def _against_sample(
-    samples: Sequence, index: int, found: Mapping[str, Path], protocols: Sequence[Protocol]
+    samples: Sequence, index: int, found: Mapping[str, Path], scoring: Scoring
 ) -> tuple[str, ByProtocol]:
     """Score one file against a sample of a data set."""
     sample = samples[index]
     if sample.labels is None:
         raise UserError(f"{sample.name}: got no labels, expected them as the truth; add them, or use another split")
     predicted = _existing(sample.name, found.get(pair_name(sample.name)))
-    return sample.name, _compare(predicted, sample.labels, sample.name, protocols)
+    return sample.name, scoring(predicted, sample.labels, sample.name)
 
 
 def _existing(name: str, predicted: Path | None) -> Path:
     if predicted is None:
         raise UserError(f"{name}: got no prediction, expected a label image of that name; predict it first")
     return predicted
-
-
-def _compare(predicted: Path, truth: np.ndarray, of: str, protocols: Sequence[Protocol]) -> ByProtocol:
-    labels = read_labels(predicted)
-    try:
-        return _scores(labels, truth, protocols)
-    except UserError as error:
-        raise UserError(f"{predicted} and {of}: {error}") from error
 
 
 def _by_name(folder: Path) -> dict[str, Path]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from segraft.data.samples import SPLITS, LazySamples, existing_folder, shuffled
 from segraft.errors import UserError, choose
@@ -17,9 +19,12 @@ from segraft.images.formats import CONTAINERS, READERS
 from segraft.images.names import IMAGE_ENDING, LABEL_ENDING, image_stem, is_label_name, pair_name
 from segraft.images.reading import is_image, own_label_key, read_image, read_labels
 from segraft.images.voxel_size import read_voxel_size
+from segraft.labels.relabel import components
 from segraft.types import Sample
 
 LABEL_FOLDERS = ("masks", "labels")
+MASKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"components": components, "objects": np.asarray}
+"""What an object is in masks: each connected piece, or what has one number."""
 SHARE = 0.15
 """Fraction of the images for validation, and for testing, of a folder without splits of its own."""
 
@@ -41,6 +46,7 @@ class Layout:
     labelled: bool
     image_key: str | None
     label_key: str | None
+    masks: str
 
 
 def folder(
@@ -53,6 +59,7 @@ def folder(
     labelled: bool = True,
     image_key: str | None = None,
     label_key: str | None = None,
+    masks: str | None = None,
 ) -> LazySamples:
     """Open ``images/`` with ``masks/`` or ``labels/``, or ``x.tif`` beside ``x_masks.tif``; tif, png, h5, zarr.
 
@@ -61,13 +68,16 @@ def folder(
     ``train/ val/ test/``, each laid out like that (without ``val/``, part of ``train/``), else 70, 15 and 15 % drawn
     by name and ``seed``. ``ndim`` (2 or 3) is by default that of the labels; ``channels`` are indices into the channel
     axis; with ``labelled=False`` images may lack labels; ``image_key`` and ``label_key`` name arrays of h5 and zarr.
+    With ``masks="components"`` each connected piece of the masks is an object, as in masks made by thresholding; with
+    ``"objects"``, and by default, what has one number is, and training asks which where masks look binary.
     Raises ``UserError`` for missing or empty folders and for images and labels that do not match.
     """
     choose("split", split, SPLITS)
     if ndim not in (None, 2, 3):
         raise UserError(f"ndim: got {ndim}, expected 2 for images or 3 for volumes; omit it to use that of the labels")
     root = existing_folder(root, "images/ and masks/")
-    layout = Layout(ndim, None if channels is None else tuple(channels), labelled, image_key, label_key)
+    choose("masks", masks := masks or "objects", MASKS)
+    layout = Layout(ndim, None if channels is None else tuple(channels), labelled, image_key, label_key, masks)
     return LazySamples(_split(root, split, seed, layout), partial(_read, layout))
 
 
@@ -182,7 +192,7 @@ def _keyed(path: Path, key: str | None) -> Path:
 def _read(layout: Layout, pair: Pair) -> Sample:
     """Read one pair: image ``(C, *space)``, labels ``(*space)``."""
     array = read_image(pair.image)
-    labels = None if pair.labels is None else read_labels(pair.labels)
+    labels = None if pair.labels is None else MASKS[layout.masks](read_labels(pair.labels))
     ndim = layout.ndim or (spatial_axes(array) if labels is None else labels.ndim)
     space = None if labels is None else labels.shape
     image = to_channels_first(array, ndim, layout.channels, str(pair.image), space)
