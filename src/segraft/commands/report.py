@@ -12,8 +12,10 @@ from rich.table import Table
 
 from segraft.commands.benchmark import notes, rows
 from segraft.data import open_dataset
+from segraft.data.masks import note_binary
 from segraft.errors import UserError
 from segraft.files import make_folder
+from segraft.labels.masks import Masks
 from segraft.metrics.protocols import BESIDE, Protocol, beside
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.benchmarking import measure
@@ -108,10 +110,19 @@ def compare(
         scored=f"{len(samples)} images (data set {dataset}, split {split})",
         summary=lines,
     )
+    note_binary(_seen(samples), dataset, options)
     console = Console()
     console.print(_table(summaries, rows(costs)))
     console.print(*lines, f"Report: {page}", sep="\n", highlight=False, soft_wrap=True)
     return page
+
+
+def _seen(samples: Sequence[Sample]) -> Masks:
+    """What the truth of samples holds together."""
+    masks = Masks()
+    for sample in samples:
+        masks.look(sample.name, np.asarray(sample.labels))
+    return masks
 
 
 def score(path: Path, samples: Sequence[Sample], device: str, protocols: Sequence[Protocol]) -> dict[str, list[Scores]]:

@@ -15,8 +15,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from segraft.data import open_dataset
+from segraft.data.choice import DataChoice
+from segraft.data.masks import check_told
 from segraft.errors import UserError, choose
+from segraft.labels.masks import Masks
 from segraft.metrics.scores import choosing
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model import checkpoint
@@ -103,9 +105,11 @@ def tune(
     grid = {"foreground_threshold": foreground_threshold, "thickness": widths, "minimum_size": sizes}
     own = {"threshold": threshold, "beta": beta, "boundary": boundary}
     tried = candidates(segmenter, grid, own)
-    samples = _samples(Path(model), dataset, root, split, options, images)
-    see = partial(loaded.affinities, tile=tile, max_memory=max_memory)
-    before, *scores = _score(see, loaded.offsets, samples, [stored, *tried])
+    data = _data(Path(model), dataset, root, split, options)
+    samples = _samples(data, images)
+    see, masks = partial(loaded.affinities, tile=tile, max_memory=max_memory), Masks()
+    before, *scores = _score(see, loaded.offsets, samples, [stored, *tried], masks)
+    check_told(masks, data.name or "", data.options)
     best = max(range(len(tried)), key=lambda k: rank(scores[k][score]))
     _print(tried, scores, before, best, score)
     rows = [{"segmentation": a, "scores": b} for a, b in zip(tried, scores, strict=True)]
@@ -168,23 +172,23 @@ def candidates(
     ]
 
 
-def _samples(
-    model: Path,
-    dataset: str | None,
-    root: str | Path | None,
-    split: str,
-    options: dict[str, Any] | None,
-    count: int | None,
-) -> Sequence:
-    """The first images to tune on, of the named data set or of that which the run folder was trained on."""
-    if count is not None and count < 1:
-        raise UserError(f"images: got {count}, expected 1 or more; omit it to use all")
+def _data(
+    model: Path, dataset: str | None, root: str | Path | None, split: str, options: dict[str, Any] | None
+) -> DataChoice:
+    """What to tune on: the named data set, or that which the run folder was trained on."""
     if dataset is None:
         folder = RunFolder(model)
         if not folder.config.is_file():
             raise UserError(f"got no data set, and {model} names none; expected one with labels; give its name")
         dataset, root, options = folder.data(root, options)
-    return open_dataset(dataset, root, split, **(options or {}))[:count]
+    return DataChoice(dataset, root, split, options)
+
+
+def _samples(data: DataChoice, count: int | None) -> Sequence:
+    """The first images of a data set."""
+    if count is not None and count < 1:
+        raise UserError(f"images: got {count}, expected 1 or more; omit it to use all")
+    return data.open()[:count]
 
 
 def _score(
@@ -192,8 +196,12 @@ def _score(
     offsets: Offsets,
     samples: Sequence,
     tried: Sequence[Segmentation],
+    masks: Masks,
 ) -> list[Result]:
-    """Score of each candidate over all images with labels; affinities are kept of one image at a time."""
+    """Score of each candidate over all images with labels; affinities are kept of one image at a time.
+
+    ``masks`` looks at the labels.
+    """
     console = Console(stderr=True)
     results: list[list[Result]] = []
     for index in track(range(len(samples)), "tuning", console=console, disable=not console.is_terminal):
@@ -205,6 +213,7 @@ def _score(
             inside = (probability > each.foreground_threshold for each in tried)
             segmented = (each.segment(affinities, offsets, mask) for each, mask in zip(tried, inside, strict=True))
             results.append([evaluate(labels, sample.labels) for labels in segmented])
+            masks.look(sample.name, sample.labels)
         except UserError as error:
             raise UserError(f"{sample.name}: {error}") from error
     if not results:

@@ -8,7 +8,7 @@ from segraft.errors import UserError
 
 UNKNOWN = -1
 """Label of pixels whose true label is unknown; scores and supervised losses leave them out."""
-LARGEST = 2.0**63
+BEYOND = np.float64(2**63)
 """Above all floats that are labels."""
 
 
@@ -48,11 +48,11 @@ def check_labels(array: np.ndarray, name: str = "labels") -> np.ndarray:
 
 def _whole(array: np.ndarray, name: str) -> np.ndarray:
     """Floats as integers, int32 or int64; ``UserError`` unless all are whole numbers, which int64 holds."""
-    inside = np.abs(array) < LARGEST  # of NaN, this is false
+    inside = np.abs(array) < BEYOND  # of NaN, this is false
     wrong = array[~inside] if not inside.all() else array[array != np.rint(array)]
     if wrong.size:
         raise UserError(
             f"{name}: got {array.dtype} with {wrong.size} values such as {wrong[0]:g}, expected integers, 0 for "
             "background and one number per instance; label the instances first"
         )
-    return array.astype(np.int32 if np.abs(array).max() <= np.iinfo(np.int32).max else np.int64)
+    return array.astype(np.int32 if float(np.abs(array).max()) < 2**31 else np.int64)
