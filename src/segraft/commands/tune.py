@@ -106,9 +106,8 @@ def tune(
     own = {"threshold": threshold, "beta": beta, "boundary": boundary}
     tried = candidates(segmenter, grid, own)
     data = _data(Path(model), dataset, root, split, options)
-    samples = _samples(data, images)
     see, masks = partial(loaded.affinities, tile=tile, max_memory=max_memory), Masks()
-    before, *scores = _score(see, loaded.offsets, samples, [stored, *tried], masks)
+    before, *scores = _score(see, loaded.offsets, _samples(data, images), [stored, *tried], masks)
     check_told(masks, data.name or "", data.options)
     best = max(range(len(tried)), key=lambda k: rank(scores[k][score]))
     _print(tried, scores, before, best, score)
