@@ -22,7 +22,8 @@ def rgba(path: Path) -> None:
 
 
 BAD_MASKS: dict[str, tuple[str, Spoil, str]] = {
-    "float": ("bad.tif", lambda path: tifffile.imwrite(path, scene()[1].astype(np.float32)), "expected integers"),
+    "fractions": ("bad.tif", lambda path: tifffile.imwrite(path, scene()[1] / np.float32(7)), "expected integers"),
+    "not a number": ("bad.tif", lambda path: tifffile.imwrite(path, scene()[1] * np.float32("nan")), "such as nan"),
     "negative": ("bad.tif", lambda path: tifffile.imwrite(path, scene()[1] - 5), "-4"),
     "colours with alpha": ("bad.png", rgba, "--dataset bbbc039 --root DIR"),
     "another shape": ("bad.tif", lambda path: tifffile.imwrite(path, scene(shape=(24, 30))[1]), "(24, 30)"),
@@ -60,6 +61,7 @@ FINE_MASKS: dict[str, tuple[str, Spoil]] = {
     "all background": ("0.tif", lambda path: tifffile.imwrite(path, np.zeros((24, 24), np.uint8))),
     "all unknown": ("0.tif", lambda path: tifffile.imwrite(path, np.full((24, 24), -1, np.int8))),
     "signed with unknown": ("0.tif", lambda path: tifffile.imwrite(path, (scene()[1] - 2).clip(-1).astype(np.int16))),
+    "floats that are whole": ("0.tif", lambda path: tifffile.imwrite(path, scene()[1].astype(np.float32))),
     "boolean": ("0.png", lambda path: Image.fromarray(scene()[1] > 3).save(path)),
     "large ids": ("0.tif", lambda path: tifffile.imwrite(path, scene()[1].astype(np.uint64) * 10**12)),
     "each pixel an object": ("0.tif", lambda path: tifffile.imwrite(path, np.arange(24 * 24).reshape(24, 24))),

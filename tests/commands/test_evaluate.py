@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import segraft
 from segraft import data
 from segraft.cli import main
 from segraft.commands.evaluate import SHOWN, evaluate
@@ -19,6 +20,7 @@ from segraft.data.samples import LazySamples
 from segraft.errors import SomeFailed, UserError
 from segraft.images.writing import write_image
 from segraft.metrics import scoring
+from segraft.metrics.protocols import Protocol
 from segraft.types import Sample
 
 Capture = pytest.CaptureFixture[str]
@@ -109,7 +111,8 @@ def test_exit_codes(folders: tuple[Path, Path], capsys: Capture) -> None:
 def test_the_table(folders: tuple[Path, Path], capsys: Capture) -> None:
     evaluate(*folders)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[1] == ["image", *SHOWN]
+    assert lines[0] == ["Protocol", "ours"]
+    assert lines[2] == ["image", *SHOWN]
     rows = {line[0]: line[1:] for line in lines if line}
     for number in range(3):
         assert [float(text) for text in rows[str(number)]] == pytest.approx(
@@ -134,10 +137,12 @@ def test_json_and_csv_hold_all_scores(folders: tuple[Path, Path], tmp_path: Path
     evaluate(*folders, json=files[0], csv=files[1])
     mean: dict[str, Any] = scoring.summarise([expected(number) for number in range(3)])
     written = json.loads(files[0].read_text())
-    assert written == {"images": {str(number): expected(number) for number in range(3)}, "mean": mean}
+    images = {str(number): expected(number) for number in range(3)}
+    assert written == {"protocol": "ours", "minimum_true_size": 0, "images": images, "mean": mean}
     with files[1].open(newline="") as file:
         rows = {row.pop("image"): row for row in csv.DictReader(file)}
     assert list(rows) == ["0", "1", "2", "mean"]
+    assert {row.pop("protocol") for row in rows.values()} == {"ours"}
     assert {key: float(value) for key, value in rows["mean"].items()} == mean
     for number in range(3):
         assert {key: float(value) for key, value in rows[str(number)].items() if value} == expected(number)
@@ -165,6 +170,7 @@ def test_a_data_set(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch,
         evaluate(folders[0], dataset="broken", split="val")
     out, err = capsys.readouterr()
     assert [line.split()[0].strip("─") for line in out.splitlines() if line.strip()] == [
+        "Protocol",
         "image",
         "",
         "0",
@@ -193,3 +199,76 @@ def test_raw_masks_of_bbbc039_get_a_hint_that_works(real_data: Path, tmp_path: P
     written = json.loads(scores.read_text())
     assert list(written["images"]) == [samples[0].name, samples[1].name]
     assert written["mean"]["aji"] == written["mean"]["pq"] == 1
+
+
+def by_paper(number: int, minimum: int = 0) -> dict[str, float | int]:
+    return scoring.evaluate(labels(number), labels(number + 100), Protocol("paper", True, minimum))
+
+
+def test_both_protocols_side_by_side(folders: tuple[Path, Path], tmp_path: Path, capsys: Capture) -> None:
+    files = tmp_path / "scores.json", tmp_path / "scores.csv"
+    told = ["--protocol", "both", "--minimum-true-size", "100", "--json", str(files[0]), "--csv", str(files[1])]
+    assert main(["evaluate", *map(str, folders), *told]) == 0
+    out = capsys.readouterr().out
+    assert "Protocol ours\n" in out
+    assert "Protocol paper: AJI takes each prediction once, true objects under 100 pixels are left out\n" in out
+    ours, paper = ({str(n): score(n) for n in range(3)} for score in (expected, lambda n: by_paper(n, 100)))
+    means = [float(line.split()[3]) for line in out.splitlines() if line.split()[:1] == ["mean"]]
+    assert means == pytest.approx(
+        [np.mean([each["aji"] for each in images.values()]) for images in (ours, paper)], 1e-3
+    )
+    written = json.loads(files[0].read_text())
+    assert [(name, each["protocol"], each["minimum_true_size"]) for name, each in written.items()] == [
+        ("ours", "ours", 0),
+        ("paper", "paper", 100),
+    ]
+    assert (written["ours"]["images"], written["paper"]["images"]) == (ours, paper)
+    with files[1].open(newline="") as file:
+        rows = [(row["protocol"], row["image"], float(row["pq"])) for row in csv.DictReader(file)]
+    assert [row[:2] for row in rows] == [(p, i) for p in ("ours", "paper") for i in ("0", "1", "2", "mean")]
+    assert rows[4][2] == paper["0"]["pq"]
+    assert evaluate(*folders, protocol="both", minimum_true_size=100) == {"ours": ours, "paper": paper}
+
+
+def test_the_protocol_of_arrays(folders: tuple[Path, Path]) -> None:
+    assert segraft.evaluate(labels(1), labels(101)) == expected(1)
+    assert segraft.evaluate(labels(1), labels(101), protocol="paper") == by_paper(1)
+    both = segraft.evaluate(labels(1), labels(101), protocol="both", minimum_true_size=80)
+    assert both == {"ours": expected(1), "paper": by_paper(1, 80)}
+    assert evaluate(*folders, protocol="paper") == {str(number): by_paper(number) for number in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (["--protocol", "papers"], "papers"),
+        (["--minimum-true-size", "25"], "got 25 with the protocol ours"),
+        (["--minimum-true-size", "-3", "--protocol", "paper"], "got -3"),
+    ],
+)
+def test_mistakes_in_protocols(told: list[str], words: str, folders: tuple[Path, Path], capsys: Capture) -> None:
+    assert main(["evaluate", *map(str, folders), *told]) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+def test_small_true_objects_of_bbbc039(real_data: Path, tmp_path: Path) -> None:
+    """The truth as the prediction: what the protocol leaves out of it are inventions then."""
+    samples = open_dataset("bbbc039", real_data / "bbbc039", "test")
+    sample = next(each for each in samples if (np.unique(each.labels, return_counts=True)[1] < 25).any())
+    tifffile.imwrite(tmp_path / f"{sample.name}.tif", sample.labels)
+    with pytest.raises(SomeFailed):
+        evaluate(
+            tmp_path,
+            dataset="bbbc039",
+            root=real_data / "bbbc039",
+            protocol="both",
+            json=tmp_path / "scores.json",
+        )
+    written = json.loads((tmp_path / "scores.json").read_text())
+    small = int((np.unique(sample.labels, return_counts=True)[1] < 25).sum())
+    assert written["paper"]["minimum_true_size"] == 25
+    assert written["paper"]["images"][sample.name]["fp"] == small
+    assert written["ours"]["images"][sample.name]["fp"] == 0

@@ -94,10 +94,12 @@ def test_every_kind_of_recipe_runs(name: str, runs: Path, tmp_path: Path) -> Non
     assert (result.recipe, result.scale, result.seed) == (name, SCALE, 555)
     assert not result.comparable
     assert result.note.startswith("scaled by 0.001: not comparable with the published figure")
-    assert set(result.scores) == set(result.images) == set(chosen.segmentations)
-    for segmentation, images in result.images.items():
-        assert list(images) == [f"{chosen.settings.dataset}-test"]
-        assert all(np.isfinite(value) for value in result.scores[segmentation].values())
+    assert set(result.scores) == set(result.images) == {"ours", "paper"}
+    for protocol, by_segmentation in result.images.items():
+        assert set(result.scores[protocol]) == set(by_segmentation) == set(chosen.segmentations)
+        for segmentation, images in by_segmentation.items():
+            assert list(images) == [f"{chosen.settings.dataset}-test"]
+            assert all(np.isfinite(value) for value in result.scores[protocol][segmentation].values())
     assert chosen.teacher is None or (runs / f"{chosen.teacher}-scale-0.001" / "scores.json").exists()
     recorded = json.loads((out / "scores.json").read_text())
     assert recorded["comparable"] is False
@@ -115,14 +117,14 @@ def test_the_command_prints_published_beside_measured(
     (line,) = [line.split() for line in out.splitlines() if "AJI" in line]
     assert line[:4] == ["mutex", "AJI", "aji", "0.865"]
     folder = tmp_path / "runs" / f"{name}-scale-0.001-seed-3"
-    scores = read(folder / "scores.json").scores["mutex"]
-    assert line[4] == f"{scores['aji']:.4f}"
+    scores = read(folder / "scores.json").scores
+    assert line[4:] == [f"{scores[protocol]['mutex']['aji']:.4f}" for protocol in ("paper", "ours")]
 
     assert main(["recipe", name, *told, "--seed", "3"]) == 2
     assert "is there already" in capsys.readouterr().err
     monkeypatch.setattr("segraft.training.attempts.run", lambda _: pytest.fail("trained again"))
     assert main(["recipe", name, *told, "--seed", "3", "--resume"]) == 0
-    assert read(folder / "scores.json").scores["mutex"] == scores
+    assert read(folder / "scores.json").scores == scores
 
 
 def test_an_interrupted_teacher_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,10 +25,16 @@ def test_a_table_of_results(tmp_path: Path, capsys: Capture) -> None:
     assert header == "| row | AJI | Dice (our f1) | F1 (our dice) | PQ |"
     ours = cells(text, "bbbc039: ResUNet-tiny from ResUNet, ours")
     # sbd dic aji dice f1 pq: the third is 0.02 above the first
-    assert ours == ["0.884 / 0.620 ± 0.141", "n/a / 0.640 ± 0.141", "n/a / 0.630 ± 0.141", "0.868 / 0.650 ± 0.141"]
-    assert cells(text, "bbbc039: ResUNet-tiny, alone")[0] == "0.865 / 0.320 (scale 0.1)"
+    assert ours == [
+        "0.884 / 0.720 ± 0.141, ours 0.620 ± 0.141",
+        "n/a / 0.640 ± 0.141",
+        "n/a / 0.630 ± 0.141",
+        "0.868 / 0.650 ± 0.141",
+    ]
+    assert cells(text, "bbbc039: ResUNet-tiny, alone")[0] == "0.865 / 0.420 (scale 0.1), ours 0.320"
     assert cells(text, "bbbc039: ResUNet, teacher") == ["n/a / –"] * 4
     assert "not comparable with the published figures" in text
+    assert "measured by the protocol paper, and by ours where it says something else" in text
     printed = capsys.readouterr().out
     assert "Table 2" in printed
     assert "0.620 ± 0.141" in printed

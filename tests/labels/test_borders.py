@@ -73,7 +73,7 @@ def test_borders_that_cannot_be_widened_are_refused():
     with pytest.raises(UserError, match="renumber"):
         widen_borders(np.full((2, 2), 2**63, np.uint64), 1)
     with pytest.raises(UserError, match="float64"):
-        widen_borders(np.ones((2, 2)), 1)
+        widen_borders(np.full((2, 2), 0.5), 1)
 
 
 @given(LABELS)

@@ -21,6 +21,14 @@ def test_booleans_become_one_object():
     assert np.issubdtype(checked.dtype, np.integer)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_whole_numbers_may_be_floats(dtype):
+    labels = np.array([[0, 1], [2, -1]], dtype)
+    assert check_labels(labels).tolist() == [[0, 1], [2, -1]]
+    assert check_labels(labels).dtype == np.int32
+    assert check_labels(np.array([[2.0**40]])).tolist() == [[2**40]]
+
+
 def test_unknown_is_a_label():
     assert check_labels(np.array([[-1, 0]])).tolist() == [[-1, 0]]
 
@@ -28,7 +36,11 @@ def test_unknown_is_a_label():
 @pytest.mark.parametrize(
     ("array", "says"),
     [
-        (np.zeros((8, 9)), "float64"),
+        (np.full((8, 9), 0.5), "float64 with 72 values such as 0.5, expected integers"),
+        (np.array([[1, np.nan]], np.float32), "float32 with 1 values such as nan"),
+        (np.array([[np.inf, 2]]), "such as inf"),
+        (np.array([[1e19, 2]]), "such as 1e[+]19"),
+        (np.array([[1.0, -2.0]]), "-2"),
         (np.zeros((8, 9), complex), "complex128"),
         (np.array([["a", "b"]]), "integers"),
         (np.array([[0, -2]]), "-2"),

@@ -60,7 +60,7 @@ def test_more_objects_than_16_bits_hold():
     [
         (EMPTY, EMPTY[:3], r"\(4, 4\).*\(3, 4\)"),
         (EMPTY + 0.5, EMPTY, "predicted labels.*float64"),
-        (EMPTY, EMPTY.astype(np.float32), "true labels.*float32"),
+        (EMPTY, EMPTY.astype(np.float32) + 0.25, "true labels.*float32"),
         (EMPTY, EMPTY - 2, "-2"),
         (EMPTY, np.zeros((20, 30, 4), np.uint8), "--dataset bbbc039"),
     ],

@@ -22,10 +22,10 @@ def test_published_beside_measured(tmp_path: Path) -> None:
     console.print(compared(RECIPES[name], fake(tmp_path, name, 0.5, scale=0.1)))
     lines = {line.split()[1]: line.split()[2:] for line in console.export_text().splitlines() if "mutex" in line}
     assert lines == {
-        "AJI": ["aji", "0.884", "0.5200"],
-        "Dice": ["f1", "n/a", "0.5400"],
-        "F1": ["dice", "n/a", "0.5300"],
-        "PQ": ["pq", "0.868", "0.5500"],
+        "AJI": ["aji", "0.884", "0.6200", "0.5200"],
+        "Dice": ["f1", "n/a", "0.5400", "0.5400"],
+        "F1": ["dice", "n/a", "0.5300", "0.5300"],
+        "PQ": ["pq", "0.868", "0.5500", "0.5500"],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from segraft.paper.results import Result, finished, measured, read, write
 
 
 def result(aji: float, scale: float = 1.0, seed: int = 0, recipe: str = "a") -> Result:
-    scores = {"mutex": {"aji": aji}}
-    return Result(recipe, scale, seed, "", scores, {"mutex": {"image": {"aji": aji}}})
+    scores = {"ours": {"mutex": {"aji": aji}}, "paper": {"mutex": {"aji": aji + 0.1}}}
+    images = {name: {"mutex": {"image": each["mutex"]}} for name, each in scores.items()}
+    return Result(recipe, scale, seed, "", scores, images)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -30,9 +32,20 @@ def test_scores_are_averaged_over_seeds_of_the_largest_scale() -> None:
     assert (found.mean, found.spread, found.scale) == (pytest.approx(0.6), pytest.approx(0.02**0.5), 1)
     assert str(found) == "0.600 ± 0.141"
     assert str(measured(results[2:], "a", "mutex", "aji")) == "0.900 (scale 0.1)"
+    assert str(measured(results, "a", "mutex", "aji", "paper")) == "0.700 ± 0.141"
     assert measured(results, "a", "lmc", "aji") is None
     assert measured(results, "a", "mutex", "voi") is None
     assert measured(results, "c", "mutex", "aji") is None
+
+
+def test_a_result_of_before_there_were_protocols_is_ours(tmp_path: Path) -> None:
+    path = write(result(0.5), tmp_path)
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {name: values[name]["ours"] for name in ("scores", "images")}))
+    found = read(path)
+    assert found.scores == {"ours": {"mutex": {"aji": 0.5}}}
+    assert found.images == {"ours": {"mutex": {"image": {"aji": 0.5}}}}
+    assert measured([found], "a", "mutex", "aji", "paper") is None
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"recipe": "a"}'])

@@ -6,10 +6,12 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from segraft.data import open_dataset
 from segraft.errors import UserError
+from segraft.metrics.protocols import OURS, PAPER, beside
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.reporting import page as page_module
 from segraft.reporting.page import Shown, write_report
@@ -55,6 +57,18 @@ def test_the_better_score_is_bold(tmp_path: Path) -> None:
     assert re.findall(r'<td class="number( best)?">([\d.]+)', row) == [(" best", "1.0000"), ("", "0.5000")]
     assert 'aji <span class="soft">↑' in row
     assert 'voi <span class="soft">↓' in text
+
+
+def test_the_papers_protocol_stands_beside_ours(tmp_path: Path) -> None:
+    merged = np.array([[1, 1, 1, 1]]), np.array([[1, 1, 2, 2]])
+    scores = beside(*({"run": summarise([evaluate(*merged, each)])} for each in (OURS, PAPER)))
+    run = Shown.of_folder(make_run(tmp_path / "run"))
+    lines = write_report(tmp_path, {"run": run}, [], scores).read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("<tr><th>aji")]
+    assert [re.findall(r"<th>([\w, ]+) <span.*>([\d.]+)</td>", row)[0] for row in rows] == [
+        ("aji", "0.5000"),
+        ("aji, protocol paper", "0.3333"),
+    ]
 
 
 def test_settings_that_differ_are_tinted(tmp_path: Path) -> None:

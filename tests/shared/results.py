@@ -10,9 +10,13 @@ from segraft.paper.results import Result, write
 
 
 def fake(runs: Path, name: str, start: float, scale: float = 1.0, seed: int = 555) -> Result:
-    """Write a result in which the scores are ``start``, ``start + 0.01`` and so on, in the order of ``SCORES``."""
-    values = {score: start + 0.01 * place for place, score in enumerate(SCORES)}
-    scores = dict.fromkeys(RECIPES[name].segmentations, values)
+    """Write a result in which the scores are ``start``, ``start + 0.01`` and so on, in the order of ``SCORES``.
+
+    AJI is 0.1 higher by the paper's protocol.
+    """
+    ours = {score: start + 0.01 * place for place, score in enumerate(SCORES)}
+    by_protocol = {"ours": ours, "paper": ours | {"aji": ours["aji"] + 0.1}}
+    scores = {protocol: dict.fromkeys(RECIPES[name].segmentations, each) for protocol, each in by_protocol.items()}
     folder = runs / f"{name}-{scale}-{seed}"
     folder.mkdir(parents=True)
     result = Result(name, scale, seed, "" if scale == 1 else "scaled", scores, {})

@@ -6,28 +6,55 @@ import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from csv import DictWriter
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from json import dumps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from segraft.data.choice import DataChoice
+from segraft.data.masks import note_binary
 from segraft.errors import SomeFailed, UserError
 from segraft.files import write_text
 from segraft.images.listing import list_images
 from segraft.images.names import image_stem, is_label_name, pair_name
 from segraft.images.reading import read_labels, split_key
-from segraft.metrics import scoring
+from segraft.labels.masks import Masks
+from segraft.metrics.protocols import Protocol
+from segraft.metrics.scoring import evaluate as scores_of
+from segraft.metrics.scoring import summarise
+from segraft.paper.protocols import chosen
 from segraft.terminal.tables import output
 
 SHOWN = ("aji", "pq", "f1", "dice", "sbd", "dic", "voi", "arand")
 """Scores in the printed table; files get all."""
 Scores = dict[str, float | int]
-Task = tuple[str, Callable[[], tuple[str, Scores]]]
+ByProtocol = dict[str, Scores]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How every pair is scored: by some protocols; ``truths`` is what was seen of the truth."""
+
+    protocols: Sequence[Protocol]
+    truths: Masks = field(default_factory=Masks)
+
+    def __call__(self, predicted: Path, truth: np.ndarray, of: str) -> ByProtocol:
+        """Score a file against true labels ``(*space)``, which messages call ``of``."""
+        labels = read_labels(predicted)
+        try:
+            scores = _scores(labels, truth, self.protocols)
+        except UserError as error:
+            raise UserError(f"{predicted} and {of}: {error}") from error
+        self.truths.look(of, truth)
+        return scores
+
+
+Task = tuple[str, Callable[[Scoring], tuple[str, ByProtocol]]]
 """What messages call an image, and how to score it: its name and scores."""
 
 
@@ -39,13 +66,16 @@ def evaluate(
     root: Path | None = None,
     split: str = "test",
     options: dict[str, Any] | None = None,
+    protocol: Literal["ours", "paper", "both"] = "ours",
+    minimum_true_size: int | None = None,
     json: Path | None = None,
     csv: Path | None = None,
-) -> Scores | dict[str, Scores]:
+) -> Scores | dict[str, Scores] | dict[str, dict[str, Scores]]:
     """Score label images against the truth: two arrays, two files, or whole folders.
 
     Of two arrays ``(*space)`` the scores are returned, see `segraft.metrics.scoring.evaluate`; nothing is printed. Of
-    files a table is printed, and the scores are returned by image name.
+    files a table is printed, and the scores are returned by image name. With both protocols it is a dictionary of these
+    by the protocol's name.
 
     Every true image counts: one without a prediction, or with one that cannot be read, is reported on stderr and in the
     end as ``SomeFailed``; the means are over the others.
@@ -58,44 +88,77 @@ def evaluate(
     root : folder of the data set
     split : train, val or test
     options : of the data set's reader, by name
+    protocol : ours; paper, to compare with published figures: AJI takes each prediction once, and true objects of
+        BBBC039 under 25 pixels are left out; or both
+    minimum_true_size : pixels below which the protocol paper leaves true objects out, in place of the data set's number
     json : file for all scores, of each image and of the set
     csv : the same as a table
 
     Raises ``SomeFailed`` after the table when some images could not be scored, ``UserError`` when none could.
     """
+    protocols = chosen(protocol, dataset, minimum_true_size)
     if not isinstance(predicted, str | Path) or not isinstance(truth, str | Path | None):
-        return scoring.evaluate(np.asarray(predicted), np.asarray(truth))
+        return _only(_scores(np.asarray(predicted), np.asarray(truth), protocols))
     data = DataChoice(dataset, root, split, options)
     data.check("the truth", files=truth is not None)
-    results, failed = _score(
-        _against_dataset(Path(predicted), data) if truth is None else _against_files(Path(predicted), Path(truth))
-    )
-    summary = scoring.summarise(list(results.values()))
-    _print(results, summary)
-    _write(json, dumps({"images": results, "mean": summary}, indent=1) + "\n")
-    _write(csv, _csv(results, summary))
+    tasks = _against_dataset(Path(predicted), data) if truth is None else _against_files(Path(predicted), Path(truth))
+    scoring = Scoring(protocols)
+    results, failed = _score(tasks, scoring)
+    tables = [Results(each, results[each.name]) for each in protocols]
+    _print(tables)
+    note_binary(scoring.truths, dataset, options)
+    _write(json, dumps(_only({each.protocol.name: each.plain() for each in tables}), indent=1) + "\n")
+    _write(csv, _csv(tables))
     if failed:
         names = ", ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
-        raise SomeFailed(f"{len(failed)} of {len(failed) + len(results)} images could not be scored: {names}")
-    return results
+        raise SomeFailed(f"{len(failed)} of {len(tasks)} images could not be scored: {names}")
+    return _only(results)
 
 
-def _score(tasks: Sequence[Task]) -> tuple[dict[str, Scores], list[str]]:
-    """Scores by image name, and the images that could not be scored; ``UserError`` if that is all of them."""
-    results: dict[str, Scores] = {}
+def _only(by_protocol: dict[str, Any]) -> Any:
+    """What there is of the only protocol, or all by name."""
+    return by_protocol if len(by_protocol) > 1 else next(iter(by_protocol.values()))
+
+
+@dataclass(frozen=True)
+class Results:
+    """Scores of a set by one protocol."""
+
+    protocol: Protocol
+    images: Mapping[str, Scores]
+
+    @cached_property
+    def mean(self) -> Scores:
+        """Means over the images, and pooled scores."""
+        return summarise(list(self.images.values()))
+
+    def plain(self) -> dict[str, Any]:
+        """All of it, as JSON takes it."""
+        named = {"protocol": self.protocol.name, "minimum_true_size": self.protocol.minimum_true_size}
+        return {**named, "images": self.images, "mean": self.mean}
+
+
+def _scores(predicted: np.ndarray, truth: np.ndarray, protocols: Sequence[Protocol]) -> ByProtocol:
+    return {each.name: scores_of(predicted, truth, each) for each in protocols}
+
+
+def _score(tasks: Sequence[Task], scoring: Scoring) -> tuple[dict[str, dict[str, Scores]], list[str]]:
+    """Scores by protocol and image, and the images that could not be scored; ``UserError`` if that is all of them."""
+    results: dict[str, dict[str, Scores]] = {each.name: {} for each in scoring.protocols}
     failed: list[str] = []
     reasons: list[str] = []
     for source, score in tasks:
         try:
-            name, scores = score()
-            results[name] = scores
+            name, scores = score(scoring)
+            for protocol, of_it in scores.items():
+                results[protocol][name] = of_it
         except UserError as error:
             if len(tasks) == 1:
                 raise
             failed.append(source)
             reasons.append(str(error) if source in str(error) else f"{source}: {error}")
             print(f"skipped {reasons[-1]}", file=sys.stderr)
-    if not results:
+    if failed and len(failed) == len(tasks):
         raise UserError(f"none of {len(failed)} images could be scored; the first: {reasons[0]}")
     return results, failed
 
@@ -119,31 +182,26 @@ def _against_files(predicted: Path, truth: Path) -> list[Task]:
     return [(name, partial(_against_file, name, found.get(name), path)) for name, path in true.items()]
 
 
-def _against_file(name: str, predicted: Path | None, truth: Path) -> tuple[str, Scores]:
+def _against_file(name: str, predicted: Path | None, truth: Path, scoring: Scoring) -> tuple[str, ByProtocol]:
     """Score one file against another."""
-    return name, _compare(_existing(name, predicted), read_labels(truth), str(truth))
+    return name, scoring(_existing(name, predicted), read_labels(truth), str(truth))
 
 
-def _against_sample(samples: Sequence, index: int, found: Mapping[str, Path]) -> tuple[str, Scores]:
+def _against_sample(
+    samples: Sequence, index: int, found: Mapping[str, Path], scoring: Scoring
+) -> tuple[str, ByProtocol]:
     """Score one file against a sample of a data set."""
     sample = samples[index]
     if sample.labels is None:
         raise UserError(f"{sample.name}: got no labels, expected them as the truth; add them, or use another split")
-    return sample.name, _compare(_existing(sample.name, found.get(pair_name(sample.name))), sample.labels, sample.name)
+    predicted = _existing(sample.name, found.get(pair_name(sample.name)))
+    return sample.name, scoring(predicted, sample.labels, sample.name)
 
 
 def _existing(name: str, predicted: Path | None) -> Path:
     if predicted is None:
         raise UserError(f"{name}: got no prediction, expected a label image of that name; predict it first")
     return predicted
-
-
-def _compare(predicted: Path, truth: np.ndarray, of: str) -> Scores:
-    labels = read_labels(predicted)
-    try:
-        return scoring.evaluate(labels, truth)
-    except UserError as error:
-        raise UserError(f"{predicted} and {of}: {error}") from error
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
@@ -158,30 +216,39 @@ def _by_name(folder: Path) -> dict[str, Path]:
     return named
 
 
-def _print(results: Mapping[str, Scores], summary: Scores) -> None:
-    """Print the scores that are read most; long names are cut to the width of a terminal, and whole in a file."""
-    console, numbers = output(), 8 * len(SHOWN) + 2
+def _print(tables: Sequence[Results]) -> None:
+    """Print the scores that are read most: of all images by the first protocol, of the set by every one."""
+    console = output()
+    names = [*tables[0].images, f"mean of {len(tables[0].images)}"]
+    room = min(max(map(len, names)), max(8, console.width - 8 * len(SHOWN) - 2))
+    for place, each in enumerate(tables):
+        print(each.protocol)
+        console.print(_table({} if place else each.images, each.mean, names[-1], room))
+        print(f"All objects pooled: PQ {each.mean['pq_pooled']:.4f}, F1 {each.mean['f1_pooled']:.4f}.")
+
+
+def _table(images: Mapping[str, Scores], mean: Scores, called: str, room: int) -> Table:
+    """One row for each image, and one of means; names are cut to the room that a terminal has, and whole in a file."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("image", no_wrap=True, max_width=max(8, console.width - numbers))
+    table.add_column("image", no_wrap=True, min_width=room, max_width=room)
     for key in SHOWN:
         table.add_column(key, justify="right", no_wrap=True, min_width=6)
-    for name, scores in results.items():
+    for name, scores in images.items():
         table.add_row(name, *(f"{scores[key]:.4g}" for key in SHOWN))
     table.add_section()
-    table.add_row(f"mean of {len(results)}", *(f"{summary[key]:.4f}" for key in SHOWN))
-    console.print(table)
-    pooled = f"PQ {summary['pq_pooled']:.4f}, F1 {summary['f1_pooled']:.4f}"
-    print(f"All objects pooled: {pooled}.")
+    table.add_row(called, *(f"{mean[key]:.4f}" for key in SHOWN))
+    return table
 
 
-def _csv(results: Mapping[str, Scores], summary: Scores) -> str:
-    """One row for each image, and one of means; the scores in columns."""
+def _csv(tables: Sequence[Results]) -> str:
+    """Of each protocol one row for each image, and one of means; the scores in columns."""
     text = io.StringIO()
-    columns = dict.fromkeys([*next(iter(results.values())), *summary])
-    writer = DictWriter(text, ["image", *columns], lineterminator="\n")
+    columns = dict.fromkeys([*next(iter(tables[0].images.values())), *tables[0].mean])
+    writer = DictWriter(text, ["image", "protocol", *columns], lineterminator="\n")
     writer.writeheader()
-    for name, scores in (*results.items(), ("mean", summary)):
-        writer.writerow({"image": name, **scores})
+    for each in tables:
+        for name, scores in (*each.images.items(), ("mean", each.mean)):
+            writer.writerow({"image": name, "protocol": each.protocol.name, **scores})
     return text.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -101,8 +101,7 @@ def predict(
     UserError : the model, the data set, an option or the output folder is at fault, not a single image
     """
     out, true_foreground = Path(out), _from_truth(foreground, dataset)
-    extras = {"table": table, "outlines": outlines, "overlay": overlay}
-    place = partial(Products.of, out, choose("format", format, SUFFIXES), [kind for kind in extras if extras[kind]])
+    place = _place(out, format, {"table": table, "outlines": outlines, "overlay": overlay})
     choices: dict[str, Any] = {"segmenter": segmenter, "foreground_threshold": foreground_threshold, "tile": tile}
     choices |= {"thickness": thickness, "minimum_size": minimum_size, "fill": fill, "scale": scale}
     choices |= {"voxel_size": voxel_size, "max_memory": max_memory}
@@ -112,6 +111,11 @@ def predict(
     make_folder(out)
     do, others = partial(_do, segment, place, skip_existing), _as_text(left_out(images))
     return do_all(tasks, do, "segmenting", f"images segmented into {out}", "predict with a smaller --tile", others)
+
+
+def _place(out: Path, format: str, extras: Mapping[str, bool]) -> Callable[[str], Products]:
+    """Where the results for an image go, by its name; of the extras those that are asked for."""
+    return partial(Products.of, out, choose("format", format, SUFFIXES), [kind for kind in extras if extras[kind]])
 
 
 def _from_truth(foreground: str, dataset: str | None) -> bool:

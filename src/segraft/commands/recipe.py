@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.model import Model, load
 from segraft.paper import RECIPES, Recipe, Segmentation
 from segraft.paper.printing import compared, listing
+from segraft.paper.protocols import chosen as protocols_of
 from segraft.paper.results import Result, write
 from segraft.paper.scaling import difference, scaled
 from segraft.run_folder import RunFolder
@@ -25,6 +27,8 @@ from segraft.training.attempts import finish
 from segraft.types import Sample
 
 Scores = dict[str, float | int]
+Images = dict[str, dict[str, dict[str, Scores]]]
+"""By protocol, segmentation and image."""
 
 
 def recipe(
@@ -127,7 +131,10 @@ def _reproduce(chosen: Recipe, order: Order) -> Path:
     print(*filter(None, (heading, note)), sep="\n", flush=True)
     finish(settings)
     images = score(chosen, settings)
-    means = {name: summarise(list(each.values())) for name, each in images.items()}
+    means = {
+        protocol: {name: summarise(list(each.values())) for name, each in by_segmentation.items()}
+        for protocol, by_segmentation in images.items()
+    }
     result = Result(chosen.name, order.scale, settings.seed, note, means, images)
     path = write(result, settings.out)
     print_table(compared(chosen, result))
@@ -135,16 +142,17 @@ def _reproduce(chosen: Recipe, order: Order) -> Path:
     return settings.out
 
 
-def score(chosen: Recipe, settings: TrainSettings) -> dict[str, dict[str, Scores]]:
-    """Score a trained recipe on the test images: by segmentation, then by image."""
+def score(chosen: Recipe, settings: TrainSettings) -> Images:
+    """Score a trained recipe on the test images: by protocol, by segmentation, then by image."""
     model = load(settings.out, settings.device)
     samples = open_dataset(settings.dataset, settings.root, "test", **settings.options)
-    scores: dict[str, dict[str, Scores]] = {name: {} for name in chosen.segmentations}
+    protocols = protocols_of("both", settings.dataset)
+    scores: Images = {each.name: {name: {} for name in chosen.segmentations} for each in protocols}
     for index in track(range(len(samples)), "scoring", messages()):
         sample = samples[index]
         labels = segment(model, sample, chosen.segmentations, chosen.true_foreground)
-        for name, each in labels.items():
-            scores[name][sample.name] = evaluate(each, np.asarray(sample.labels))
+        for protocol, (name, each) in product(protocols, labels.items()):
+            scores[protocol.name][name][sample.name] = evaluate(each, np.asarray(sample.labels), protocol)
     return scores
 
 

@@ -11,11 +11,15 @@ from rich.table import Table
 
 from segraft.commands.benchmark import notes, rows
 from segraft.data import open_dataset
+from segraft.data.masks import note_binary
 from segraft.errors import UserError
 from segraft.files import make_folder
+from segraft.labels.masks import Masks
+from segraft.metrics.protocols import BESIDE, Protocol, beside
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.benchmarking import measure
 from segraft.model.model import load
+from segraft.paper.protocols import chosen
 from segraft.reporting.page import Shown, write_report
 from segraft.run_folder import RunFolder
 from segraft.terminal.tables import print_table
@@ -90,10 +94,12 @@ def compare(
         raise UserError(
             f"no image of {dataset} ({split}) has a truth, expected images with masks; choose another split"
         )
-    by_image = {name: score(path, samples, device) for name, path in runs.items()}
-    summaries = {name: summarise(scores) for name, scores in by_image.items()}
+    ours, paper = protocols = chosen("both", dataset)
+    scores = {name: score(path, samples, device, protocols) for name, path in runs.items()}
+    by_image, by_paper = ({name: of_run[each.name] for name, of_run in scores.items()} for each in (ours, paper))
+    summaries = beside(*({name: summarise(of_run) for name, of_run in each.items()} for each in (by_image, by_paper)))
     costs = {name: measure(path, image=samples[0].image, device=device) for name, path in runs.items()}
-    lines = [*verdict(by_image), *notes(costs)]
+    lines = [*verdict(by_image), f"Scores by protocol ours; {paper}.", *notes(costs)]
     page = write_report(
         Path(out),
         {name: Shown.of_folder(path) for name, path in runs.items()},
@@ -104,15 +110,29 @@ def compare(
         scored=f"{len(samples)} images (data set {dataset}, split {split})",
         summary=lines,
     )
+    note_binary(_seen(samples), dataset, options)
     print_table(_table(summaries, rows(costs)))
     print(*lines, f"Report: {page}", sep="\n")
     return page
 
 
-def score(path: Path, samples: Sequence[Sample], device: str) -> list[Scores]:
-    """Scores of one run, image by image."""
+def _seen(samples: Sequence[Sample]) -> Masks:
+    """What the truth of samples holds together."""
+    masks = Masks()
+    for sample in samples:
+        masks.look(sample.name, np.asarray(sample.labels))
+    return masks
+
+
+def score(path: Path, samples: Sequence[Sample], device: str, protocols: Sequence[Protocol]) -> dict[str, list[Scores]]:
+    """Scores of one run by protocol, image by image."""
     model = load(path, device)
-    return [evaluate(model.predict(sample.image), np.asarray(sample.labels)) for sample in samples]
+    scores: dict[str, list[Scores]] = {each.name: [] for each in protocols}
+    for sample in samples:
+        labels = model.predict(sample.image)
+        for each in protocols:
+            scores[each.name].append(evaluate(labels, np.asarray(sample.labels), each))
+    return scores
 
 
 def verdict(by_image: Mapping[str, Sequence[Scores]], name: str = "aji") -> list[str]:
@@ -145,8 +165,9 @@ def paired_difference(
 def _table(scores: Mapping[str, Scores], costs: Mapping[str, Mapping[str, str]]) -> Table:
     """Scores and costs for the terminal, one column per run."""
     table = Table("", *scores)
-    for name in SHOWN:
-        table.add_row(name, *(f"{of_run[name]:.4f}" for of_run in scores.values()))
+    for name in (name + ending for name in SHOWN for ending in ("", BESIDE)):
+        if all(name in of_run for of_run in scores.values()):
+            table.add_row(name, *(f"{of_run[name]:.4f}" for of_run in scores.values()))
     table.add_section()
     for name, cells in costs.items():
         table.add_row(name, *(cells[run] for run in scores))

@@ -10,17 +10,19 @@ from rich.table import Table
 
 from segraft.errors import UserError, choose
 from segraft.files import write_text
+from segraft.metrics.protocols import OURS, PAPER
 from segraft.paper import RECIPES, TABLES
 from segraft.paper.cost import size
-from segraft.paper.printing import MISSING, NONE_YET, ROMAN, SIZED, published_text, title
-from segraft.paper.results import Result, finished, measured
+from segraft.paper.printing import MISSING, NONE_YET, ROMAN, SIZED, cell, title
+from segraft.paper.results import Result, finished
 from segraft.terminal.tables import print_table
 
 
 def table(number: str, *, runs: str | Path = "runs", markdown: str | Path | None = None) -> None:
     """Print a table of the paper, published beside measured: "published / measured" in every cell.
 
-    Measured is the mean ± standard deviation over seeds of the recipe's finished runs at the largest scale there is.
+    Measured is by the protocol paper, and by ours beside it where that says something else: the mean ± standard
+    deviation over seeds of the recipe's finished runs at the largest scale there is.
 
     Parameters
     ----------
@@ -58,11 +60,11 @@ def _content(number: int, results: Sequence[Result]) -> tuple[list[str], list[li
     for label, name in table.rows.items():
         recipe = RECIPES[name]
         cells = [f"{size(recipe)[0] / 1e6:.3f}", f"{size(recipe)[1] / 1e9:.2f}"] if sizes else []
-        for column in table.columns:
-            found = measured(results, name, column.segmentation, column.metric)
-            cells.append(f"{published_text(recipe, column)} / {found if found is not None else NONE_YET}")
-        rows.append([label, *cells])
-    notes = [f'Cells: published / measured; "{MISSING}" is not available here, "{NONE_YET}" not measured.']
+        rows.append([label, *cells, *(cell(recipe, column, results) for column in table.columns)])
+    notes = [
+        f"Cells: published / measured by the protocol {PAPER.name}, and by {OURS.name} where it says something else.",
+        f'"{MISSING}" is not available here, "{NONE_YET}" not measured.',
+    ]
     if any(each.recipe in table.rows.values() and not each.comparable for each in results):
         notes.append("Scores with a scale are of smaller experiments: not comparable with the published figures.")
     return header, rows, [*notes, table.note]

@@ -11,8 +11,10 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from segraft.data import open_dataset
+from segraft.data.choice import DataChoice
+from segraft.data.masks import check_told
 from segraft.errors import UserError
+from segraft.labels.masks import Masks
 from segraft.metrics.scores import choosing
 from segraft.model import checkpoint
 from segraft.model.config import Segmentation
@@ -109,8 +111,9 @@ def tune(
     score = score or USUAL_SCORE[loaded.geometry.ndim]
     rank, stored = choosing(score).rank, loaded.config.segmentation
     start = _start(stored, segmenter, values)
-    samples = _samples(Path(model), dataset, root, split, options, images)
-    with looked_at(loaded, samples, PredictOptions(tile=tile, max_memory=max_memory)) as seen, counting() as tell:
+    data, parts = _data(Path(model), dataset, root, split, options), PredictOptions(tile=tile, max_memory=max_memory)
+    with looked_at(loaded, _samples(data, images), parts, masks := Masks()) as seen, counting() as tell:
+        check_told(masks, data.name or "", data.options)
         trials = Trials(seen, loaded.offsets, score, tell)
         before = trials.scores(stored)
         axes = [Axis.of(name, values.get(name)) for name in values_of(start) if name not in UNSEARCHED]
@@ -175,23 +178,23 @@ def _at_edge(best: Segmentation, name: str, values: Sequence[Number]) -> bool:
     return len(set(values)) > 1 and chosen in (min(values), max(values)) and chosen not in (0, 1)
 
 
-def _samples(
-    model: Path,
-    dataset: str | None,
-    root: str | Path | None,
-    split: str,
-    options: dict[str, Any] | None,
-    count: int | None,
-) -> Sequence:
-    """The first images to tune on, of the named data set or of that which the run folder was trained on."""
-    if count is not None and count < 1:
-        raise UserError(f"images: got {count}, expected 1 or more; omit it to use all")
+def _data(
+    model: Path, dataset: str | None, root: str | Path | None, split: str, options: dict[str, Any] | None
+) -> DataChoice:
+    """What to tune on: the named data set, or that which the run folder was trained on."""
     if dataset is None:
         folder = RunFolder(model)
         if not folder.config.is_file():
             raise UserError(f"got no data set, and {model} names none; expected one with labels; give its name")
         dataset, root, options = folder.data(root, options)
-    return open_dataset(dataset, root, split, **(options or {}))[:count]
+    return DataChoice(dataset, root, split, options)
+
+
+def _samples(data: DataChoice, count: int | None) -> Sequence:
+    """The first images of a data set."""
+    if count is not None and count < 1:
+        raise UserError(f"images: got {count}, expected 1 or more; omit it to use all")
+    return data.open()[:count]
 
 
 def _print(tried: Sequence[Mapping[str, Any]], before: Result, score: str, at_edges: Sequence[str]) -> None:

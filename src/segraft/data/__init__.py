@@ -34,6 +34,11 @@ DATASETS: dict[str, Callable[..., Sequence]] = {
 """Reader of each data set by name."""
 
 
+def options_of(name: str) -> tuple[str, ...]:
+    """Return the names of the options of a data set's reader. Raises ``UserError`` for an unknown data set."""
+    return tuple(inspect.signature(choose("data set", name, DATASETS)).parameters)[2:]
+
+
 def open_dataset(name: str, root: str | Path | None, split: str, **options: Any) -> Sequence:
     """Open one split (``train``, ``val`` or ``test``) of a data set; samples are read when they are indexed.
 
@@ -41,7 +46,7 @@ def open_dataset(name: str, root: str | Path | None, split: str, **options: Any)
     Raises ``UserError`` for an unknown name or option, for a value of another type, and as the reader does.
     """
     reader = choose("data set", name, DATASETS)
-    known, hints = list(inspect.signature(reader).parameters)[2:], get_type_hints(reader)
+    known, hints = options_of(name), get_type_hints(reader)
     for option in options:
         if option not in known:
             raise UserError(f"data set {name!r} has no option {option!r}; it has: {', '.join(known) or 'none'}")

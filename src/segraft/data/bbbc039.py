@@ -10,6 +10,7 @@ import numpy as np
 from segraft.data.samples import SPLITS, LazySamples, existing_folder
 from segraft.errors import UserError, choose
 from segraft.images.reading import read_image
+from segraft.labels.relabel import components
 from segraft.types import Sample
 
 
@@ -55,6 +56,4 @@ def _read(root: Path, stem: str) -> Sample:
 
 def instances(mask: np.ndarray) -> np.ndarray:
     """Label the 8-connected components of equal red value of a mask ``(y, x, 4)``, whose colours are not ids; int32."""
-    from skimage.measure import label
-
-    return label(mask[..., 0] if mask.ndim == 3 else mask, background=0, connectivity=2).astype(np.int32)
+    return components(mask[..., 0] if mask.ndim == 3 else mask)

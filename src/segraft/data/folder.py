@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from segraft.data.pairs import find_single, with_coco
 from segraft.data.samples import SPLITS, LazySamples, existing_folder, shuffled
@@ -17,8 +19,11 @@ from segraft.images.formats import READERS
 from segraft.images.label_sources import LabelImage, LabelSource
 from segraft.images.reading import own_label_key, read_image, with_key
 from segraft.images.voxel_size import read_voxel_size
+from segraft.labels.relabel import components
 from segraft.types import Sample
 
+MASKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"components": components, "objects": np.asarray}
+"""What an object is in masks: each connected piece, or what has one number."""
 SHARE = 0.15
 """Fraction of the images for validation, and for testing, of a folder without splits of its own."""
 
@@ -40,6 +45,7 @@ class Layout:
     labelled: bool
     image_key: str | None
     label_key: str | None
+    masks: str
 
 
 def folder(
@@ -52,6 +58,7 @@ def folder(
     labelled: bool = True,
     image_key: str | None = None,
     label_key: str | None = None,
+    masks: str | None = None,
 ) -> LazySamples:
     """Open ``images/`` with ``masks/`` or ``labels/``, or ``x.tif`` beside ``x_masks.tif``, in any format.
 
@@ -65,6 +72,8 @@ def folder(
     by name and ``seed``. ``ndim`` (2 or 3) is by default that of the labels; ``channels`` are indices into the channel
     axis; with ``labelled=False`` images may lack labels; ``image_key`` and ``label_key`` name arrays of h5 and zarr
     and, by number, one of several images in a tif.
+    With ``masks="components"`` each connected piece of the masks is an object, as in masks made by thresholding; with
+    ``"objects"``, and by default, what has one number is, and training asks which where masks look binary.
     Raises ``UserError`` for missing or empty folders, for images and labels that do not match, and for outlines that
     cross themselves or lie outside their image.
     """
@@ -72,7 +81,8 @@ def folder(
     if ndim not in (None, 2, 3):
         raise UserError(f"ndim: got {ndim}, expected 2 for images or 3 for volumes; omit it to use that of the labels")
     root = existing_folder(root, "images/ and masks/")
-    layout = Layout(ndim, None if channels is None else tuple(channels), labelled, image_key, label_key)
+    choose("masks", masks := masks or "objects", MASKS)
+    layout = Layout(ndim, None if channels is None else tuple(channels), labelled, image_key, label_key, masks)
     return LazySamples(_split(root, split, seed, layout), partial(_read, layout))
 
 
@@ -147,7 +157,7 @@ def _read(layout: Layout, pair: Pair) -> Sample:
     """Read one pair: image ``(C, *space)``, labels ``(*space)``."""
     array = read_image(pair.image)
     plane = partial(to_channels_first, array, 2, layout.channels, str(pair.image))
-    labels = None if pair.labels is None else pair.labels.read(lambda: plane().shape[1:])
+    labels = None if pair.labels is None else MASKS[layout.masks](pair.labels.read(lambda: plane().shape[1:]))
     ndim = layout.ndim or (spatial_axes(array) if labels is None else labels.ndim)
     space = None if labels is None else labels.shape
     image = to_channels_first(array, ndim, layout.channels, str(pair.image), space)

@@ -8,13 +8,16 @@ from segraft.errors import UserError
 
 UNKNOWN = -1
 """Label of pixels whose true label is unknown; scores and supervised losses leave them out."""
+BEYOND = np.float64(2**63)
+"""Above all floats that are labels."""
 
 
 def check_labels(array: np.ndarray, name: str = "labels") -> np.ndarray:
     """Return ``array`` as a label image, ``(y, x)`` or ``(z, y, x)``.
 
-    Booleans become 0 and 1; integers of any width keep their type. ``name`` names the array in messages. Raises
-    ``UserError`` for colours, floats, negative labels other than −1, empty arrays and other dimensions.
+    Booleans become 0 and 1; integers of any width keep their type; floats become integers where all of them are whole
+    numbers, as in Fiji's 32-bit label images. ``name`` names the array in messages. Raises ``UserError`` for colours,
+    fractions, NaN, negative labels other than −1, empty arrays and other dimensions.
     """
     array = np.asarray(array)
     shape = "×".join(map(str, array.shape))
@@ -28,10 +31,12 @@ def check_labels(array: np.ndarray, name: str = "labels") -> np.ndarray:
         raise UserError(f"{name}: got shape ({shape}), expected {expected}; choose or squeeze the axes")
     if array.dtype == bool:
         return array.astype(np.uint8)
+    if np.issubdtype(array.dtype, np.floating):
+        array = _whole(array, name)
     if not np.issubdtype(array.dtype, np.integer):
         raise UserError(
             f"{name}: got {array.dtype}, expected integers, 0 for background and one number per instance; "
-            "convert them (array.astype('int32')) if they are whole numbers, else label the instances first"
+            "label the instances first"
         )
     if np.issubdtype(array.dtype, np.signedinteger) and (lowest := int(array.min())) < UNKNOWN:
         raise UserError(
@@ -39,3 +44,15 @@ def check_labels(array: np.ndarray, name: str = "labels") -> np.ndarray:
             "renumber the negative labels"
         )
     return array
+
+
+def _whole(array: np.ndarray, name: str) -> np.ndarray:
+    """Floats as integers, int32 or int64; ``UserError`` unless all are whole numbers, which int64 holds."""
+    inside = np.abs(array) < BEYOND  # of NaN, this is false
+    wrong = array[~inside] if not inside.all() else array[array != np.rint(array)]
+    if wrong.size:
+        raise UserError(
+            f"{name}: got {array.dtype} with {wrong.size} values such as {wrong[0]:g}, expected integers, 0 for "
+            "background and one number per instance; label the instances first"
+        )
+    return array.astype(np.int32 if float(np.abs(array).max()) < 2**31 else np.int64)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from segraft.labels.check import UNKNOWN
+
 SPARSE = 4
 """Ids above this many times the number of pixels are looked up by sorting, not in a table of all ids."""
 
@@ -23,6 +25,18 @@ def consecutive(labels: np.ndarray) -> np.ndarray:
     instance = ids > 0
     numbers = np.cumsum(instance) * instance
     return numbers.astype(id_dtype(int(instance.sum())))[rows]
+
+
+def components(labels: np.ndarray) -> np.ndarray:
+    """Number the connected pieces of labels ``(*space)``, int32: neighbours of equal label, also diagonal ones.
+
+    0 and −1 stay.
+    """
+    from skimage.measure import label
+
+    pieces = label(consecutive(labels), background=0, connectivity=labels.ndim).astype(np.int32)
+    pieces[labels == UNKNOWN] = UNKNOWN
+    return pieces
 
 
 def remove_small(labels: np.ndarray, minimum: int) -> np.ndarray:

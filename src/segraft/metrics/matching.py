@@ -10,10 +10,11 @@ MATCH = 0.5
 """An object is found where the IoU is above this; then no object can be matched twice."""
 
 
-def matching_scores(table: Contingency) -> dict[str, float | int]:
+def matching_scores(table: Contingency, taken_once: bool = False) -> dict[str, float | int]:
     """Return SBD, DiC, AJI, Dice, F1, PQ, SQ, DQ and the counts behind them, by name.
 
-    If both images are empty, overlap scores are 1 and distances 0; if one is empty, overlap scores are 0.
+    With ``taken_once`` AJI takes each prediction at most once. If both images are empty, overlap scores are 1 and
+    distances 0; if one is empty, overlap scores are 0.
     """
     predicted, true = object_counts(table)
     pairs = _object_pairs(table)
@@ -22,7 +23,7 @@ def matching_scores(table: Contingency) -> dict[str, float | int]:
     return {
         "sbd": _symmetric_best_dice(pairs, predicted, true),
         "dic": abs(predicted - true),
-        "aji": _aggregated_jaccard(table, pairs),
+        "aji": _aggregated_jaccard(table, pairs, taken_once),
         "dice": _foreground_dice(table),
         "f1": f1,
         "pq": pq,
@@ -95,23 +96,39 @@ def _sum_of_best(ids: np.ndarray, values: np.ndarray) -> float:
     return float(best.sum())
 
 
-def _aggregated_jaccard(table: Contingency, pairs: Contingency) -> float:
+def _aggregated_jaccard(table: Contingency, pairs: Contingency, taken_once: bool) -> float:
     """Aggregated Jaccard index (Kumar et al. 2017, algorithm 1).
 
     Each true object takes the prediction of highest IoU, of equal ones the lowest id; a prediction may be
     taken more than once. True objects without overlap and predictions that no object takes enlarge the union.
+    With ``taken_once`` true objects choose in the order of their ids, each among the predictions that are left;
+    one for which none is left that it overlaps enlarges the union, too.
     """
     predicted_area = float(table.counts[table.predicted_ids > 0].sum())
     true_area = float(table.counts[table.truth_ids > 0].sum())
     if not predicted_area or not true_area:
         return float(predicted_area == true_area)
     order = np.lexsort((pairs.predicted_ids, -_iou(pairs), pairs.truth_ids))
-    best = order[np.unique(pairs.truth_ids[order], return_index=True)[1]]
+    true, predicted = pairs.truth_ids[order], pairs.predicted_ids[order]
+    best = order[_first_left(true, predicted) if taken_once else np.unique(true, return_index=True)[1]]
     taken = np.unique(pairs.predicted_ids[best], return_index=True)[1]
     intersection = float(pairs.counts[best].sum())
     untaken_area = predicted_area - float(pairs.predicted_sizes[best][taken].sum())
     union = true_area + float(pairs.predicted_sizes[best].sum()) - intersection + untaken_area
     return intersection / union
+
+
+def _first_left(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the first row of every true object, ids ``(pairs,)``, whose prediction none before it has taken."""
+    rows: list[int] = []
+    served: set[int] = set()
+    taken: set[int] = set()
+    for row, (mine, theirs) in enumerate(zip(true.tolist(), predicted.tolist(), strict=True)):
+        if mine not in served and theirs not in taken:
+            rows.append(row)
+            served.add(mine)
+            taken.add(theirs)
+    return np.array(rows, np.intp)
 
 
 def _foreground_dice(table: Contingency) -> float:

@@ -7,20 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from segraft.errors import UserError
+from segraft.labels.check import check_labels
 from segraft.labels.contingency import contingency
+from segraft.labels.relabel import remove_small
 from segraft.metrics.matching import matching_scores, quality
 from segraft.metrics.partition import partition_scores
+from segraft.metrics.protocols import OURS, Protocol
 from segraft.metrics.scores import COUNTS, SCORES
 
 
-def evaluate(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float | int]:
+def evaluate(predicted: np.ndarray, truth: np.ndarray, protocol: Protocol = OURS) -> dict[str, float | int]:
     """Score a predicted label image against the truth, both integers ``(*space)``, 0 background.
 
     Returns the ``SCORES`` and the ``COUNTS`` behind F1 and PQ by name, as plain floats and ints. Pixels of true
-    label −1 are left out. Raises ``UserError`` when the shapes differ or one of the two is no label image.
+    label −1 are left out. True objects that the protocol leaves out are background for every score, so that what is
+    predicted there is wrong. Raises ``UserError`` when the shapes differ or one of the two is no label image.
     """
+    if protocol.minimum_true_size:
+        truth = remove_small(check_labels(truth, "true labels"), protocol.minimum_true_size)
     table = contingency(predicted, truth)
-    scores = matching_scores(table) | partition_scores(table)
+    scores = matching_scores(table, protocol.taken_once) | partition_scores(table)
     return {name: scores[name] for name in (*SCORES, *COUNTS)}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from segraft.errors import UserError
+from segraft.labels.masks import Masks
 from segraft.metrics.scores import choosing
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.config import Segmentation
@@ -43,8 +44,11 @@ class Seen:
 
 
 @contextmanager
-def looked_at(model: Model, samples: Sequence, options: PredictOptions) -> Iterator[list[Seen]]:
-    """Run the network over all images with labels; what it says of them is kept meanwhile, in memory or in files."""
+def looked_at(model: Model, samples: Sequence, options: PredictOptions, masks: Masks) -> Iterator[list[Seen]]:
+    """Run the network over all images with labels; what it says of them is kept meanwhile, in memory or in files.
+
+    ``masks`` looks at the labels.
+    """
     seen: list[Seen] = []
     with ExitStack() as stack:
         kept = 0.0
@@ -58,6 +62,7 @@ def looked_at(model: Model, samples: Sequence, options: PredictOptions) -> Itera
                 maps = stack.enter_context(model.maps(image, options, stored=kept > IN_MEMORY))
             except UserError as error:
                 raise UserError(f"{sample.name}: {error}") from error
+            masks.look(sample.name, sample.labels)
             seen.append(Seen(sample.name, maps, sample.labels))
         if not seen:
             raise UserError(f"got {len(samples)} images, none with labels; expected at least one to score; add labels")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from segraft.metrics.protocols import OURS, PAPER
 from segraft.paper import RECIPES, TABLES, Recipe
 from segraft.paper.cost import cost
-from segraft.paper.results import Result
+from segraft.paper.results import Result, measured
 from segraft.paper.tables import Column
 from segraft.terminal.tables import print_table
 
@@ -36,13 +39,24 @@ def listing() -> None:
 
 
 def compared(recipe: Recipe, result: Result) -> Table:
-    """Published beside measured scores of one result."""
-    table = Table("segmentation", "paper's column", "score", "published", "measured", box=SIMPLE_HEAD)
+    """Published beside measured scores of one result, by both protocols."""
+    protocols = (PAPER.name, OURS.name)
+    by = (f"by protocol {name}" for name in protocols)
+    table = Table("segmentation", "paper's column", "score", "published", *by, box=SIMPLE_HEAD)
     for column in TABLES[recipe.table].columns:
-        value = result.scores[column.segmentation][column.metric]
+        values = (result.scores[name][column.segmentation][column.metric] for name in protocols)
         published = published_text(recipe, column)
-        table.add_row(column.segmentation, column.title, column.metric, published, f"{value:.4f}")
+        table.add_row(column.segmentation, column.title, column.metric, published, *(f"{each:.4f}" for each in values))
     return table
+
+
+def cell(recipe: Recipe, column: Column, results: Sequence[Result]) -> str:
+    """A published score, what was measured by the paper's protocol, and by ours where that says something else."""
+    paper, ours = (
+        measured(results, recipe.name, column.segmentation, column.metric, protocol.name) for protocol in (PAPER, OURS)
+    )
+    beside = "" if ours is None or (paper is not None and paper.digits == ours.digits) else f", ours {ours.digits}"
+    return f"{published_text(recipe, column)} / {paper if paper is not None else NONE_YET}{beside}"
 
 
 def title(column: Column) -> str:

@@ -10,22 +10,26 @@ from statistics import fmean, stdev
 
 from segraft.errors import UserError
 from segraft.files import write_text
+from segraft.metrics.protocols import OURS
 from segraft.run_folder import RunFolder
+
+BySegmentation = Mapping[str, Mapping[str, float]]
+"""Scores by segmentation, then by name."""
 
 
 @dataclass(frozen=True)
 class Result:
     """Scores of a finished recipe on the test images.
 
-    ``scores`` are means over images by segmentation and name, ``images`` those of every image.
+    ``scores`` are means over images by protocol, segmentation and name, ``images`` those of every image.
     """
 
     recipe: str
     scale: float
     seed: int
     note: str
-    scores: Mapping[str, Mapping[str, float]]
-    images: Mapping[str, Mapping[str, Mapping[str, float]]]
+    scores: Mapping[str, BySegmentation]
+    images: Mapping[str, Mapping[str, BySegmentation]]
 
     @property
     def comparable(self) -> bool:
@@ -41,9 +45,11 @@ def write(result: Result, out: Path) -> Path:
 
 
 def read(path: Path) -> Result:
-    """Read a result; ``UserError`` where the file holds none."""
+    """Read a result; ``UserError`` where the file holds none. One without protocols, as written before, is ours."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        if OURS.name not in values["scores"]:
+            values |= {name: {OURS.name: values[name]} for name in ("scores", "images")}
         return Result(**{name: values[name] for name in Result.__dataclass_fields__})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
@@ -69,16 +75,26 @@ class Measured:
     """Standard deviation over seeds, where there are several."""
     scale: float
 
+    @property
+    def digits(self) -> str:
+        """Mean and spread as text."""
+        return f"{self.mean:.3f}" + (f" ± {self.spread:.3f}" if self.spread is not None else "")
+
     def __str__(self) -> str:
-        text = f"{self.mean:.3f}" + (f" ± {self.spread:.3f}" if self.spread is not None else "")
-        return text if self.scale == 1 else f"{text} (scale {self.scale:g})"
+        return self.digits if self.scale == 1 else f"{self.digits} (scale {self.scale:g})"
 
 
-def measured(results: Sequence[Result], recipe: str, segmentation: str, metric: str) -> Measured | None:
-    """A recipe's score over the seeds of its largest scale; None where nothing was measured."""
-    own = [each for each in results if each.recipe == recipe and metric in each.scores.get(segmentation, {})]
-    if not own:
+def measured(
+    results: Sequence[Result], recipe: str, segmentation: str, metric: str, protocol: str = OURS.name
+) -> Measured | None:
+    """A recipe's score by a protocol, over the seeds of its largest scale; None where nothing was measured."""
+    found = [
+        (each.scale, each.scores[protocol][segmentation][metric])
+        for each in results
+        if each.recipe == recipe and metric in each.scores.get(protocol, {}).get(segmentation, {})
+    ]
+    if not found:
         return None
-    scale = max(each.scale for each in own)
-    values = [each.scores[segmentation][metric] for each in own if each.scale == scale]
+    scale = max(each for each, _ in found)
+    values = [value for each, value in found if each == scale]
     return Measured(fmean(values), stdev(values) if len(values) > 1 else None, scale)

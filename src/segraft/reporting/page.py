@@ -10,6 +10,7 @@ from typing import Any
 
 from segraft.errors import UserError
 from segraft.files import write_text
+from segraft.metrics.protocols import BESIDE
 from segraft.metrics.scores import SCORES
 from segraft.model.model import Model, load
 from segraft.reporting.projection import Projection
@@ -67,7 +68,7 @@ def write_report(
     ----------
     runs : what to show, by the names that the page uses; the teacher first, for its embedding decides the colours
     samples : images to show, the first ``PICTURES`` of them, with their truth where it is known
-    scores : of each run, as ``segraft.metrics.scoring.summarise`` returns them
+    scores : of each run, as ``segraft.metrics.scoring.summarise`` returns them, or `segraft.metrics.protocols.beside`
     costs : by what is measured, then by run: text, as ``segraft.commands.benchmark.rows`` returns it
     title, summary : what the page begins with
     scored : what the scores were measured on
@@ -105,7 +106,7 @@ def write_report(
 def _score_rows(scores: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
     """One row per score that all runs have: its name, the direction that is better, and the value of each run."""
     rows = []
-    for name, score in SCORES.items():
+    for name, score in ((name + ending, score) for name, score in SCORES.items() for ending in ("", BESIDE)):
         if not scores or not all(name in of_run for of_run in scores.values()):
             continue
         values = {run: of_run[name] for run, of_run in scores.items()}

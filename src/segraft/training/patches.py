@@ -16,6 +16,7 @@ from segraft.errors import UserError
 from segraft.images.normalisation import Normalisation
 from segraft.labels.borders import widen_borders
 from segraft.labels.check import UNKNOWN
+from segraft.labels.masks import Masks
 from segraft.labels.relabel import consecutive
 from segraft.training.augment import apply_intensity, check_names
 from segraft.training.transforms import SCALES, apply_geometry, draw_geometry
@@ -26,6 +27,8 @@ Normalise = Callable[[np.ndarray], np.ndarray]
 
 class Patches(Dataset[tuple[Tensor, Tensor]]):
     """Augmented random patches of normalised samples, which are read once and kept in memory.
+
+    ``masks`` says what their label images hold together.
 
     ``patches[k]``, for any integer k >= 0, is an image ``(C, *patch)`` float32 and labels ``(*patch)`` int64:
     objects are numbered from 1 within the patch, 0 is background, -1 is unknown or outside the image. Every
@@ -81,6 +84,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         self._images: list[np.ndarray] = []
         self._normalise: list[Normalise] = []
         self._labels: list[np.ndarray] = []
+        self.masks = Masks()
         for index in range(len(samples)):
             self._keep(samples[index], normalisation, channels, border)
 
@@ -102,6 +106,8 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         self._images.append(image)
         self._normalise.append(normalise)
         self._labels.append(labels)
+        if sample.labels is not None:
+            self.masks.look(sample.name, labels)
 
     def median_size(self) -> float:
         """Pixels of the median object; 0 without objects."""

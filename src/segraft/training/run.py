@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from segraft.data import open_dataset
+from segraft.data.masks import check_told
 from segraft.errors import UserError
 from segraft.images.normalisation import Normalisation
+from segraft.labels.masks import Masks
 from segraft.model import checkpoint
 from segraft.model.model import Model, load
 from segraft.model.torch_runner import TorchRunner, find_device
@@ -49,6 +51,7 @@ def run(settings: TrainSettings) -> Model:
     samples = open_dataset(settings.dataset, settings.root, "train", **settings.options)
     trainee = new_trainee(settings, samples[0])
     patches = _patches(settings, samples, trainee.network)
+    _check_masks(patches.masks, settings)
     if settings.init is None:
         set_prior(trainee.network, patches.foreground_share())
     if settings.minimum_size is None:
@@ -71,6 +74,16 @@ def run(settings: TrainSettings) -> Model:
             _report(best, found)
         print(_summary(settings, recorder, trainer.global_step))
     return found
+
+
+def _check_masks(masks: Masks, settings: TrainSettings) -> None:
+    """Refuse masks of which no objects can be learnt."""
+    if masks.images and not masks.objects:
+        raise UserError(
+            f"masks of {settings.dataset}: got {masks.images} for training, none with an object, expected a number "
+            "above 0 for each; check that they were exported with their values"
+        )
+    check_told(masks, settings.dataset, settings.options)
 
 
 def _patches(settings: TrainSettings, samples: Sequence, network: Network) -> Patches:
