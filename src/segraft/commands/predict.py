@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from segraft.files import make_folder
 from segraft.images.listing import list_images
 from segraft.images.names import image_stem
 from segraft.images.reading import read_image, split_key
+from segraft.images.voxel_size import read_voxel_size
 from segraft.images.writing import write_image
 from segraft.labels.measured_objects import write_table
 from segraft.labels.outlines import write_outlines
@@ -71,7 +73,7 @@ def predict(
     options : of the data set's reader, by name
     format : tif (32 bits, compressed), png (up to 65 535 objects), h5 or zarr (array "labels")
     overlay : also draw the outlines on the image
-    table : also write area, centroid, bounding box and mean intensity of each object, as CSV
+    table : also write size, position, shape and intensity of each object, as CSV; in µm where the pixel size is known
     outlines : also write the outlines as GeoJSON in pixel coordinates, for QuPath
     skip_existing : leave images alone whose results are there
     segmenter : mutex, waterz, multicut or lifted-multicut, in place of what is stored with the weights
@@ -80,7 +82,7 @@ def predict(
     thickness : segments that are nowhere thicker, in pixels, join a larger one that they touch; 0 lets them be
     minimum_size : segments of fewer pixels join a larger one that they touch, or vanish
     scale : factor, or one per axis, that brings the images to the pixel size of the training images
-    voxel_size : pixel size of the images per axis, in nm, in place of the scale
+    voxel_size : pixel size of the images per axis, in nm: for the table, and in place of the scale
     channels : indices of the image channels to use
     tile : side of the parts that the network computes at once, in pixels, or one per axis; smaller needs less memory
     max_memory : in place of tile, gigabytes that a part may take; by default 4 for volumes
@@ -135,6 +137,11 @@ class Segmenting:
         image = self.model.channels_first(sample.image, self.channels)
         return self.model.segment(image, self.options, mask), image
 
+    def voxel_size(self, sample: Sample) -> tuple[float, ...] | None:
+        """Size of a sample's voxels in nm per axis: as the user says, else as its file does; None if neither does."""
+        ndim, stored = self.model.geometry.ndim, sample.voxel_size
+        return self.options.pixel_size(ndim) or (stored if stored and len(stored) == ndim else None)
+
 
 @dataclass(frozen=True)
 class Products:
@@ -158,10 +165,13 @@ class Products:
         """Whether all of them are there."""
         return all(path.exists() for path in self.paths.values())
 
-    def write(self, labels: np.ndarray, image: np.ndarray) -> None:
-        """Write all of them, from labels ``(*space)`` and the image ``(C, *space)``; the labels last."""
+    def write(self, labels: np.ndarray, image: np.ndarray, voxel_size: Sequence[float] | None) -> None:
+        """Write all of them, from labels ``(*space)`` and the image ``(C, *space)``; the labels last.
+
+        ``voxel_size`` is that of the image in nm per axis, None where it is not known.
+        """
         if path := self.paths.get("table"):
-            write_table(path, labels, image)
+            write_table(path, labels, image, voxel_size)
         if path := self.paths.get("outlines"):
             write_outlines(path, labels)
         if path := self.paths.get("overlay"):
@@ -204,7 +214,7 @@ def _from_files(images: Sequence[str | Path], place: Callable[[str], Products]) 
 
 def _read(path: Path, name: str) -> Sample:
     """Read one image file, its channel axis where it is stored."""
-    return Sample(read_image(path), None, name)
+    return Sample(read_image(path), None, name, read_voxel_size(path))
 
 
 def _from_dataset(samples: Sequence, name: str) -> list[Task]:
@@ -225,13 +235,19 @@ def _do(
     products = place(sample.name)
     if skip_existing and products.complete:
         return False
-    products.write(*segment(sample))
+    products.write(*segment(sample), segment.voxel_size(sample))
     return True
+
+
+def _speed(count: int, seconds: float) -> str:
+    """How many images were done in how many seconds, in words."""
+    images = "1 image" if count == 1 else f"{count} images"
+    return f"{images} in {seconds:.1f} s, {count / max(seconds, 1e-3):.3g} images/s"
 
 
 def _run(tasks: Sequence[Task], do: Callable[[Task], bool], out: Path) -> int:
     """Do all tasks behind a progress bar, report those that fail, and return the exit code."""
-    console = messages()
+    console, begin = messages(), time.monotonic()
     done = failed = 0
     for task in track(tasks, "segmenting", console):
         try:
@@ -246,4 +262,6 @@ def _run(tasks: Sequence[Task], do: Callable[[Task], bool], out: Path) -> int:
     skipped = len(tasks) - done - failed
     notes = [f"{skipped} already there"] * (skipped > 0) + [f"{failed} failed"] * (failed > 0)
     print(f"{done} of {len(tasks)} images segmented into {out}", *notes, sep=", ")
+    if done:
+        print(_speed(done, time.monotonic() - begin))
     return 0 if not failed else 1 if failed < len(tasks) else 2
