@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from segraft.data.samples import SPLITS, LazySamples, existing_folder, shuffled
-from segraft.errors import UserError, choose
+from segraft.data.strips import FEW, strip
+from segraft.errors import Notice, UserError, choose
 from segraft.files import natural
 from segraft.images.channels import spatial_axes, to_channels_first
 from segraft.images.formats import CONTAINERS, READERS
@@ -25,11 +27,15 @@ SHARE = 0.15
 
 
 class Pair(NamedTuple):
-    """An image file and its label file, each perhaps with a key; None without labels."""
+    """An image file and its label file, each perhaps with a key; None without labels.
+
+    ``part`` is the split of which only a strip is taken, None for the whole image.
+    """
 
     name: str
     image: Path
     labels: Path | None
+    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,9 @@ def folder(
     Images are ``(C, *space)``, labels ``(*space)``, in their stored types. Pairs have the same name up to endings such
     as ``_masks`` or ``_img``; an h5 or zarr that holds both needs no partner. Splits are the subfolders
     ``train/ val/ test/``, each laid out like that (without ``val/``, part of ``train/``), else 70, 15 and 15 % drawn
-    by name and ``seed``. ``ndim`` (2 or 3) is by default that of the labels; ``channels`` are indices into the channel
-    axis; with ``labelled=False`` images may lack labels; ``image_key`` and ``label_key`` name arrays of h5 and zarr.
+    by name and ``seed``; one or two images are each cut in two by ``strip``, and a ``Notice`` says so. ``ndim`` (2 or
+    3) is by default that of the labels; ``channels`` are indices into the channel axis; with ``labelled=False`` images
+    may lack labels; ``image_key`` and ``label_key`` name arrays of h5 and zarr.
     Raises ``UserError`` for missing or empty folders and for images and labels that do not match.
     """
     choose("split", split, SPLITS)
@@ -92,6 +99,8 @@ def _draw(
     splits: tuple[str, ...] = ("test", "val", "train"),
 ) -> tuple[Pair, ...]:
     """Draw a split by name and seed; an added image moves few other images to another split."""
+    if len(pairs) <= FEW and split in ("train", "val"):
+        return _strips(pairs, split, root)
     named = {pair.name: pair for pair in pairs}
     order = [named[name] for name in shuffled(named, seed)]
     drawn: dict[str, list[Pair]] = {"train": order}
@@ -104,6 +113,15 @@ def _draw(
             f"add images, or a folder {split}/ with its own"
         )
     return tuple(sorted(drawn[split], key=lambda pair: natural(pair.name)))
+
+
+def _strips(pairs: tuple[Pair, ...], split: str, root: Path) -> tuple[Pair, ...]:
+    """Take a part of each pair; say so once, where the user might take the scores for those of other images."""
+    if split == "val":
+        count = "1 image" if len(pairs) == 1 else f"{len(pairs)} images"
+        notice = Notice(f"{root} has {count}: validating on the last quarter of each, which training does not see")
+        warnings.warn(notice, stacklevel=5)
+    return tuple(pair._replace(part=split) for pair in pairs)
 
 
 def _pairs(root: Path, layout: Layout) -> tuple[Pair, ...]:
@@ -192,4 +210,5 @@ def _read(layout: Layout, pair: Pair) -> Sample:
             "check that both belong together"
         )
     size = read_voxel_size(pair.image)
-    return Sample(image, labels, pair.name, size if size and len(size) == ndim else None)
+    sample = Sample(image, labels, pair.name, size if size and len(size) == ndim else None)
+    return sample if pair.part is None else strip(sample, pair.part)
