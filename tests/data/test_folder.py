@@ -153,12 +153,12 @@ def test_of_few_images_training_and_validation_see_parts(tmp_path: Path, place: 
     names = ["x.tif", "y.tif"][:count]
     pairs(tmp_path / place, names, [name.replace(".", "_mask.") for name in names])
     train = folder(tmp_path, "train")
-    with pytest.warns(Notice, match=f"has {count} image.*last quarter of each, which training does not see") as told:
+    with pytest.warns(Notice, match=f"has {count} image.*a strip of each, which training does not see") as told:
         val = folder(tmp_path, "val")
     assert len(told) == 1
     assert [[sample.name for sample in split] for split in (train, val)] == [[name[0] for name in names]] * 2
     for number, (seen, unseen) in enumerate(zip(train, val, strict=True)):
-        assert unseen.image.shape == (1, 6, 2)  # a quarter of 6 × 8, along the longer side
+        assert unseen.image.shape[:2] == (1, 6)  # cut along the longer side
         assert np.array_equal(np.concatenate([seen.image, unseen.image], axis=-1), grey(number)[None])
         assert np.array_equal(np.concatenate([seen.labels, unseen.labels], axis=-1), LABELS)
     refused = "no test/" if place else f"got {count} images, too few for a test split, expected at least 3"
@@ -253,6 +253,7 @@ def test_voxel_size_is_read(tmp_path: Path) -> None:
 def test_real_volumes(real_data: Path) -> None:
     samples = folder(real_data / "plantseg_mini", "train", seed=1)
     for sample in samples:
-        assert sample.image.shape == (1, 75, 100, 100)  # of two, a quarter of each is for validation
+        assert sample.image.shape[2:] == (100, 100)
+        assert 50 < sample.image.shape[1] < 100  # of two, a part of each is for validation
         assert sample.labels is not None
         assert len(np.unique(sample.labels)) > 30

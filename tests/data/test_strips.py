@@ -27,7 +27,26 @@ def test_both_parts_make_the_whole(channels: int, space: list[int], labelled: bo
         assert (part.name, part.voxel_size) == (sample.name, sample.voxel_size)
         assert (part.labels is None) != labelled
         assert part.labels is None or np.array_equal(part.labels, part.image[0])
-    assert parts[1].image.shape[axis + 1] == max(1, space[axis] // 4)
+    assert all(part.image.size for part in parts) or max(space) == 1
+
+
+@given(st.integers(2, 60), st.integers(0, 40), st.integers(1, 20))
+def test_both_parts_have_objects(length: int, first: int, count: int) -> None:
+    """A quarter of the objects' pixels is for validation, wherever they lie; else any model would be the best."""
+    labels = np.full((3, 100), -1)
+    labels[:, first : first + length] = 0
+    objects = labels[1, first : first + length]
+    objects[: min(count, length)] = 1
+    sample = Sample(labels[None], labels, "x")
+    train, val = (np.count_nonzero(np.asarray(strip(sample, split).labels) > 0) for split in ("train", "val"))
+    assert val == min(count, length) // 4
+    assert train + val == min(count, length)
+
+
+def test_without_objects_a_quarter_is_for_validation() -> None:
+    for labels in (None, np.zeros((8, 12), np.uint8)):
+        sample = Sample(np.zeros((1, 8, 12)), labels, "x")
+        assert [strip(sample, split).image.shape for split in ("train", "val")] == [(1, 8, 9), (1, 8, 3)]
 
 
 @pytest.mark.filterwarnings("default::segraft.errors.Notice")
@@ -44,7 +63,7 @@ def test_few_images_are_trained_on_and_the_user_is_told(
     notice, validation = lines
     assert notice == (
         f"segraft: {tmp_path / 'cells'} has {count} image{'s' * (count > 1)}: "
-        "validating on the last quarter of each, which training does not see"
+        "validating on a strip of each, which training does not see"
     )
     assert validation.startswith("step 1 of 1: validation aji ")
     assert main(["tune", str(tmp_path / "run"), "--foreground-threshold", "0.5", "--minimum-size", "0"]) == 0

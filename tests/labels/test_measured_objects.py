@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from skimage.measure import regionprops
 
 from segraft.errors import UserError
 from segraft.labels.measured_objects import columns, measure, write_table
@@ -106,6 +108,16 @@ def test_a_ball_of_voxels_that_are_no_cubes() -> None:
     assert row["volume_um3"] == pytest.approx(4 / 3 * np.pi * 0.24**3, rel=0.02)
     for name in ("equivalent_diameter_um", "major_axis_um", "minor_axis_um"):
         assert row[name] == pytest.approx(0.48, rel=0.03)
+
+
+@given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6), elements=st.integers(0, 1)))
+def test_volumes_have_the_shapes_of_scikit_image(labels: np.ndarray) -> None:
+    for row in measure(labels, None, (40.0, 10.0, 25.0)):
+        region = regionprops(labels, spacing=(0.04, 0.01, 0.025))[0]
+        assert row["volume_um3"] == pytest.approx(region.area)
+        assert row["equivalent_diameter_um"] == pytest.approx(region.equivalent_diameter_area)
+        assert row["major_axis_um"] == pytest.approx(region.axis_major_length, abs=1e-6)
+        assert row["minor_axis_um"] == pytest.approx(region.axis_minor_length, abs=1e-6)
 
 
 def test_files_hold_what_was_measured(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def _strips(pairs: tuple[Pair, ...], split: str, root: Path) -> tuple[Pair, ...]
     """Take a part of each pair; say so once, where the user might take the scores for those of other images."""
     if split == "val":
         count = "1 image" if len(pairs) == 1 else f"{len(pairs)} images"
-        notice = Notice(f"{root} has {count}: validating on the last quarter of each, which training does not see")
+        notice = Notice(f"{root} has {count}: validating on a strip of each, which training does not see")
         warnings.warn(notice, stacklevel=5)
     return tuple(pair._replace(part=split) for pair in pairs)
 
