@@ -8,7 +8,9 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from importlib import import_module
 from itertools import pairwise
@@ -19,7 +21,7 @@ from typing import Annotated, Any, Union, get_args, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from segraft.errors import UserError, out_of_memory
+from segraft.errors import Notice, UserError, out_of_memory
 from segraft.settings import GROUPS, DistillSettings, TrainSettings
 from segraft.signals import answered_by, code_of, terminate
 
@@ -164,7 +166,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
     0 done, 1 some inputs failed, 2 a mistake, 128 and the signal's number (130 for Ctrl-C) stopped by a signal.
     """
     try:
-        with answered_by(terminate):
+        with answered_by(terminate), _notices_in_lines():
             code = _call(sys.argv[1:] if tokens is None else list(tokens))
         sys.stdout.flush()
         return code
@@ -194,6 +196,22 @@ def _call(tokens: list[str]) -> int:
     if isinstance(result, str):
         print(result)
     return result if isinstance(result, int) else 0
+
+
+@contextmanager
+def _notices_in_lines() -> Iterator[None]:
+    """Print a `Notice` as one line without its place in the code; other warnings as always."""
+    with warnings.catch_warnings():
+        otherwise = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, Notice):
+                print(f"segraft: {message}", file=sys.stderr)
+            else:
+                otherwise(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _answer(text: str, code: int) -> int:

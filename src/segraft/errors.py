@@ -9,6 +9,11 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
+
+class Notice(UserWarning):
+    """What a user should know though nothing is wrong. The command line prints it as one line."""
+
+
 OUT_OF_MEMORY = re.compile("out of memory|allocate memory")
 """How PyTorch says that memory ran out, on a GPU and on the CPU."""
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segraft.images.writing import write_image
-from shared.commands import Capture, Spoil, files, refused, scene, train
+from shared.commands import Capture, Spoil, files, refused, train
 
 
 def remove(path: Path) -> None:
@@ -16,17 +15,10 @@ def remove(path: Path) -> None:
     path.rmdir()
 
 
-def only_one(root: Path) -> None:
-    remove(root)
-    write_image(root / "images" / "0.tif", scene()[0])
-    write_image(root / "masks" / "0.tif", scene()[1])
-
-
 FOLDERS: dict[str, tuple[Spoil, str]] = {
     "missing": (remove, "is no folder"),
     "empty": (lambda root: (remove(root), root.mkdir()), "no image"),
     "empty images": (lambda root: [path.unlink() for path in root.glob("train/*/*")], "no image"),
-    "only one image": (only_one, "too few"),
     "a file": (lambda root: (remove(root), root.write_text("x")), "is no folder"),
     "image without mask": (lambda root: (root / "train/masks/1.tif").unlink(), "1.tif"),
     "mask without image": (lambda root: (root / "train/images/1.tif").unlink(), "1.tif"),

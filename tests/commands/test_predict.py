@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,35 @@ def test_everything_on_request(run: Path, cells: Path, tmp_path: Path) -> None:
     assert len(json.loads((out / "00.geojson").read_text())["features"]) == labels.max()
     assert np.asarray(Image.open(out / "overlays" / "00.png")).shape == (*labels.shape, 3)
     assert np.bincount(labels.ravel())[1:].min() >= 5
+
+
+def test_the_speed_is_told(run: Path, cells: Path, tmp_path: Path, capsys: Any) -> None:
+    predict(run, [cells / "images"], out=tmp_path / "out")
+    assert re.search(r"^10 images in \d+\.\d s, [\d.]+ images/s$", capsys.readouterr().out, re.MULTILINE)
+    predict(run, [cells / "images" / "00.tif"], out=tmp_path / "one")
+    assert "\n1 image in " in capsys.readouterr().out
+    predict(run, [cells / "images"], out=tmp_path / "out", skip_existing=True)
+    assert "images/s" not in capsys.readouterr().out
+
+
+def test_tables_are_in_micrometres_where_the_pixel_size_is_known(run: Path, cells: Path, tmp_path: Path) -> None:
+    """The file's size is taken unless the user gives another; with a scale of 1 that resizes nothing."""
+    known, plain = tmp_path / "known.tif", cells / "images" / "00.tif"
+    tifffile.imwrite(known, tifffile.imread(plain), imagej=True, resolution=(2, 2), metadata={"unit": "um"})
+
+    def table(image: Path, *options: str) -> list[dict[str, str]]:
+        tokens = ["predict", str(run), str(image), "--out", str(tmp_path / "out"), "--table", *options]
+        assert main(tokens) == 0
+        with (tmp_path / "out" / f"{image.stem}.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    pixels = table(plain)
+    assert "area_um2" not in pixels[0]
+    for rows, square in ((table(known), 0.25), (table(known, "--scale", "1", "--voxel-size", "2000"), 4.0)):
+        for row, plain_row in zip(rows, pixels, strict=True):
+            assert row["area"] == plain_row["area"]
+            assert float(row["area_um2"]) == pytest.approx(int(row["area"]) * square)
+            assert float(row["perimeter_um"]) == pytest.approx(float(plain_row["perimeter_px"]) * square**0.5)
 
 
 def test_existing_results_are_skipped_when_complete(run: Path, cells: Path, tmp_path: Path, capsys: Any) -> None:
@@ -201,7 +232,8 @@ def test_channels_are_chosen(run: Path, tmp_path: Path) -> None:
     Image.fromarray(image).save(tmp_path / "rgb.png")
     assert predict(run, [tmp_path / "rgb.png"], out=tmp_path / "out", channels=[1], table=True) == 0
     assert np.array_equal(tifffile.imread(tmp_path / "out" / "rgb.tif"), segraft.load(run).predict(image[..., 1]))
-    assert "mean_intensity\n" in (tmp_path / "out" / "rgb.csv").read_text()
+    header = (tmp_path / "out" / "rgb.csv").read_text().splitlines()[0]
+    assert header.endswith(",mean_intensity,max_intensity,integrated_intensity")
 
 
 def test_an_array_in_a_container(run: Path, tmp_path: Path) -> None:

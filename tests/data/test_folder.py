@@ -12,7 +12,7 @@ from PIL import Image
 
 from segraft.data.folder import folder
 from segraft.data.samples import SPLITS
-from segraft.errors import UserError
+from segraft.errors import Notice, UserError
 from segraft.images.writing import write_image
 from segraft.types import Sample
 
@@ -77,16 +77,17 @@ def test_layouts(tmp_path: Path, images: list[str], labels: list[str]) -> None:
 
 def test_a_container_may_hold_image_and_labels(tmp_path: Path) -> None:
     for suffix in (".h5", ".zarr"):
-        write_image(tmp_path / f"x{suffix}", grey(3), key="raw")
-        write_image(tmp_path / f"x{suffix}", LABELS, key="label")
-        sample = folder(tmp_path, "train")[0]
+        file = tmp_path / "test" / f"x{suffix}"
+        write_image(file, grey(3), key="raw")
+        write_image(file, LABELS, key="label")
+        sample = folder(tmp_path, "test")[0]
         np.testing.assert_array_equal(sample.image[0], grey(3))
         np.testing.assert_array_equal(sample.labels, LABELS)
-        write_image(tmp_path / f"x{suffix}", LABELS + 1, key="mine")
-        sample = folder(tmp_path, "train", label_key="mine", image_key="label")[0]
+        write_image(file, LABELS + 1, key="mine")
+        sample = folder(tmp_path, "test", label_key="mine", image_key="label")[0]
         np.testing.assert_array_equal(sample.image[0], LABELS)
         np.testing.assert_array_equal(sample.labels, LABELS + 1)
-        (tmp_path / "x.h5").unlink(missing_ok=True)
+        (tmp_path / "test" / "x.h5").unlink(missing_ok=True)
 
 
 def test_own_splits(tmp_path: Path) -> None:
@@ -112,27 +113,23 @@ def test_validation_is_drawn_from_training_where_it_has_no_folder(tmp_path: Path
 def test_own_splits_lack_one(tmp_path: Path) -> None:
     pairs(tmp_path / "train", ["x.tif"], ["x_masks.tif"])
     assert "no test/" in refusal(tmp_path, "test")
-    assert "too few" in refusal(tmp_path, "val")
     pairs(tmp_path / "only" / "test", ["x.tif"], ["x_masks.tif"])
     assert "no train/" in refusal(tmp_path / "only", "train")
 
 
-@pytest.mark.parametrize(("count", "expected"), [(2, (1, 1, 0)), (3, (1, 1, 1)), (10, (6, 2, 2)), (40, (28, 6, 6))])
+@pytest.mark.parametrize(("count", "expected"), [(3, (1, 1, 1)), (10, (6, 2, 2)), (40, (28, 6, 6))])
 def test_drawn_splits_are_disjoint_complete_and_seeded(tmp_path: Path, count: int, expected: tuple[int, ...]) -> None:
     names = [f"x{number}" for number in range(count)]
     pairs(tmp_path, [f"images/{name}.png" for name in names], [f"masks/{name}.png" for name in names])
 
     def draw(seed: int) -> list[list[str]]:
-        splits = [split for split, size in zip(SPLITS, expected, strict=True) if size]
-        return [[item.name for item in folder(tmp_path, split, seed=seed).items] for split in splits]
+        return [[item.name for item in folder(tmp_path, split, seed=seed).items] for split in SPLITS]
 
     drawn = draw(0)
-    assert [len(split) for split in drawn] == [size for size in expected if size]
+    assert tuple(map(len, drawn)) == expected
     assert sorted(name for part in drawn for name in part) == sorted(names)
     assert drawn == draw(0)
     assert any(draw(seed) != drawn for seed in range(1, 9))
-    if not expected[-1]:
-        assert "expected at least 3" in refusal(tmp_path, "test")
 
 
 @settings(max_examples=10)
@@ -151,10 +148,22 @@ def test_an_added_image_moves_few_others(tmp_path_factory: pytest.TempPathFactor
     assert len(before - after) <= 2
 
 
-def test_one_image_can_be_trained_on_but_not_split(tmp_path: Path) -> None:
-    pairs(tmp_path, ["x.tif"], ["x_mask.tif"])
-    assert len(folder(tmp_path, "train")) == 1
-    assert "got 1 image" in refusal(tmp_path, "val")
+@pytest.mark.parametrize("place", ["", "train"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_few_images_training_and_validation_see_parts(tmp_path: Path, place: str, count: int) -> None:
+    names = ["x.tif", "y.tif"][:count]
+    pairs(tmp_path / place, names, [name.replace(".", "_mask.") for name in names])
+    train = folder(tmp_path, "train")
+    with pytest.warns(Notice, match=f"has {count} image.*a strip of each, which training does not see") as told:
+        val = folder(tmp_path, "val")
+    assert len(told) == 1
+    assert [[sample.name for sample in split] for split in (train, val)] == [[name[0] for name in names]] * 2
+    for number, (seen, unseen) in enumerate(zip(train, val, strict=True)):
+        assert unseen.image.shape[:2] == (1, 6)  # cut along the longer side
+        assert np.array_equal(np.concatenate([seen.image, unseen.image], axis=-1), grey(number)[None])
+        assert np.array_equal(np.concatenate([seen.labels, unseen.labels], axis=-1), LABELS)
+    refused = "no test/" if place else f"got {count} images, too few for a test split, expected at least 3"
+    assert refused in refusal(tmp_path, "test")
 
 
 def test_images_without_masks_and_masks_without_images_are_named(tmp_path: Path) -> None:
@@ -214,24 +223,24 @@ def test_colour_masks_and_unknown_options_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(7, 20, 24), (20, 24, 7), (20, 24, 4)], ids=str)
 def test_the_labels_tell_which_axis_holds_channels(tmp_path: Path, shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(0).integers(0, 200, shape).astype(np.uint8)
-    tifffile.imwrite(tmp_path / "x.tif", image, photometric="minisblack")
-    tifffile.imwrite(tmp_path / "x_masks.tif", np.tile(np.arange(24, dtype=np.uint16), (20, 1)))
+    (tmp_path / "test").mkdir()
+    tifffile.imwrite(tmp_path / "test" / "x.tif", image, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "test" / "x_masks.tif", np.tile(np.arange(24, dtype=np.uint16), (20, 1)))
     first = image if shape[0] == 7 else np.moveaxis(image, -1, 0)
-    read = folder(tmp_path, "train")[0].image
+    read = folder(tmp_path, "test")[0].image
     np.testing.assert_array_equal(read, first[:3] if shape[-1] == 4 else first)
-    np.testing.assert_array_equal(folder(tmp_path, "train", channels=[3, 1])[0].image, first[[3, 1]])
+    np.testing.assert_array_equal(folder(tmp_path, "test", channels=[3, 1])[0].image, first[[3, 1]])
 
 
 def test_axes_of_space_go_by_the_labels_and_channels_are_picked(tmp_path: Path) -> None:
-    write_image(tmp_path / "x.tif", np.arange(3 * 6 * 8, dtype=np.uint16).reshape(3, 6, 8))
-    write_image(tmp_path / "x_mask.tif", LABELS)
-    assert folder(tmp_path, "train")[0].image.shape == (3, 6, 8)
-    np.testing.assert_array_equal(
-        folder(tmp_path, "train", channels=[2])[0].image, tifffile.imread(tmp_path / "x.tif")[2:]
-    )
-    write_image(tmp_path / "x_mask.tif", np.stack([LABELS] * 3))
-    assert folder(tmp_path, "train")[0].image.shape == (1, 3, 6, 8)
-    assert "x.tif" in refusal(tmp_path, channels=[1])
+    place = tmp_path / "test"
+    write_image(place / "x.tif", np.arange(3 * 6 * 8, dtype=np.uint16).reshape(3, 6, 8))
+    write_image(place / "x_mask.tif", LABELS)
+    assert folder(tmp_path, "test")[0].image.shape == (3, 6, 8)
+    np.testing.assert_array_equal(folder(tmp_path, "test", channels=[2])[0].image, tifffile.imread(place / "x.tif")[2:])
+    write_image(place / "x_mask.tif", np.stack([LABELS] * 3))
+    assert folder(tmp_path, "test")[0].image.shape == (1, 3, 6, 8)
+    assert "x.tif" in refusal(tmp_path, "test", channels=[1])
 
 
 def test_voxel_size_is_read(tmp_path: Path) -> None:
@@ -245,7 +254,8 @@ def test_voxel_size_is_read(tmp_path: Path) -> None:
 def test_real_volumes(real_data: Path) -> None:
     samples = folder(real_data / "plantseg_mini", "train", seed=1)
     for sample in samples:
-        assert sample.image.shape == (1, 100, 100, 100)
+        assert sample.image.shape[2:] == (100, 100)
+        assert 50 < sample.image.shape[1] < 100  # of two, a part of each is for validation
         assert sample.labels is not None
         assert len(np.unique(sample.labels)) > 30
 

@@ -158,7 +158,8 @@ def test_rescaling_meets_the_training_pixel_size_and_comes_back(oracle: Model) -
     image, truth = squares()
     large, large_truth = (np.kron(array, np.ones((2, 2), array.dtype)) for array in (image, truth))
     oracle.config = replace(oracle.config, voxel_size=(100.0, 100.0))
-    for options in ({"scale": 0.5}, {"scale": [0.5]}, {"scale": (0.5, 0.5)}, {"voxel_size": (50.0, 50.0)}):
+    given = {"voxel_size": (50.0, 50.0)}, {"scale": 0.5, "voxel_size": 7.0}  # a scale decides
+    for options in ({"scale": 0.5}, {"scale": [0.5]}, {"scale": (0.5, 0.5)}, *given):
         labels = oracle.predict(large, **options, minimum_size=400)
         assert oracle.runner.network.seen[-1][2:] == image.shape
         assert labels.shape == large.shape
@@ -180,7 +181,8 @@ def test_rescaling_meets_the_training_pixel_size_and_comes_back(oracle: Model) -
         ({"scale": math.nan}, "positive"),
         ({"scale": 1000.0}, "unit"),
         ({"voxel_size": (1.0, 1.0)}, "give scale"),
-        ({"voxel_size": (1.0, 1.0), "scale": 2.0}, "one of them"),
+        ({"voxel_size": (1.0, -1.0), "scale": 2.0}, "positive"),
+        ({"tile": 64, "max_memory": 2.0}, "one of them"),
         ({"foreground_threshold": 2.0}, "probability"),
         ({"minimum_size": -1}, "at least 0"),
         ({"tile": 0}, "positive"),

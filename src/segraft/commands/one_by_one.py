@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -28,7 +29,7 @@ def do_all(
     ``do`` returns False where nothing is left to do. ``doing`` and ``done`` are words for the bar and the last line,
     ``advice`` what to do where memory is too small, and ``remark`` ends the last line.
     """
-    console = messages()
+    console, begin = messages(), time.monotonic()
     finished = failed = 0
     for task in track(tasks, doing, console):
         try:
@@ -44,4 +45,12 @@ def do_all(
     notes = [f"{skipped} already there"] * (skipped > 0) + [f"{failed} failed"] * (failed > 0)
     notes += [remark] * bool(remark)
     print(f"{finished} of {len(tasks)} {done}", *notes, sep=", ")
+    if finished:
+        print(_speed(finished, time.monotonic() - begin))
     return 0 if not failed else 1 if failed < len(tasks) else 2
+
+
+def _speed(count: int, seconds: float) -> str:
+    """How many images were done in how many seconds, in words."""
+    images = "1 image" if count == 1 else f"{count} images"
+    return f"{images} in {seconds:.1f} s, {count / max(seconds, 1e-3):.3g} images/s"

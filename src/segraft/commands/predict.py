@@ -19,6 +19,7 @@ from segraft.images.listing import left_out, list_images
 from segraft.images.names import image_stem
 from segraft.images.reading import read_image, split_key
 from segraft.images.stacks import Stack, each_image, open_stack
+from segraft.images.voxel_size import read_voxel_size
 from segraft.model.model import Model, load
 from segraft.model.options import PredictOptions
 from segraft.model.planes import segment_planes
@@ -77,7 +78,7 @@ def predict(
     options : of the data set's reader, by name
     format : tif (32 bits, compressed), png (up to 65 535 objects), h5 or zarr (array "labels")
     overlay : also draw the outlines on the image
-    table : also write area, centroid, bounding box and mean intensity of each object, as CSV
+    table : also write size, position, shape and intensity of each object, as CSV; in µm where the pixel size is known
     outlines : also write the outlines as GeoJSON in pixel coordinates, for QuPath
     skip_existing : leave images alone whose results are there
     segmenter : mutex, waterz, multicut or lifted-multicut, in place of what is stored with the weights
@@ -88,7 +89,7 @@ def predict(
     fill : segments grow over everything in their plane that is not segmented, as in dense tissue; by default if the
         model was trained with a border; ``--no-fill`` leaves membranes 0
     scale : factor, or one per axis, that brings the images to the pixel size of the training images
-    voxel_size : pixel size of the images per axis, in nm, in place of the scale
+    voxel_size : pixel size of the images per axis, in nm: for the table, and in place of the scale
     channels : indices of the image channels to use
     planes : the first axis counts planes, time or z, where the file does not say so itself
     series : number of the image to take, from 0, of files that hold several; by default all of them
@@ -170,7 +171,15 @@ class Segmenting:
         """Read an image file, its channel axis where it is stored; a stack for a 2-D model is read by plane later."""
         geometry = self.model.geometry
         stack = open_stack(path, name, geometry.in_channels, self.planes) if geometry.ndim == 2 else None
-        return stack or Sample(read_image(path), None, name)
+        return stack or Sample(read_image(path), None, name, read_voxel_size(path))
+
+    def voxel_size(self, stored: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        """Size of voxels in nm per axis: as the user says, else as stored in a file; None if neither tells it.
+
+        Of a stack for a model of images, the size of its planes' pixels.
+        """
+        ndim = self.model.geometry.ndim
+        return self.options.pixel_size(ndim) or (stored[-ndim:] if stored and len(stored) >= ndim else None)
 
 
 @dataclass(frozen=True)
@@ -252,9 +261,10 @@ def _do(
         return False
     if isinstance(source, Stack):
         products.check_stack(source)
-        products.write_stack(source, *segment_planes(source, segment, "table" in products.paths))
+        measured = "table" in products.paths
+        products.write_stack(source, *segment_planes(source, segment, measured, segment.voxel_size(source.voxel_size)))
     else:
-        products.write(*segment(source))
+        products.write(*segment(source), segment.voxel_size(source.voxel_size))
     return True
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, find_objects
 
 from segraft.data.samples import LazySamples, drawn_split, existing_folder
-from segraft.errors import UserError, choose
+from segraft.errors import Notice, UserError, choose
 from segraft.files import natural
 from segraft.images.reading import read_image
 from segraft.labels.check import UNKNOWN
@@ -68,7 +68,8 @@ def bbbc010(root: str | Path | None, split: str, *, seed: int = 0, overlap: str 
             "expected *_WELL_w2_*.tif for each well with masks; unpack it again"
         )
     if absent:
-        warnings.warn(f"{folder} has no image of {', '.join(absent)}; left out of the {split} split", stacklevel=2)
+        notice = Notice(f"{folder} has no image of {', '.join(absent)}; left out of the {split} split")
+        warnings.warn(notice, stacklevel=2)
     wells = tuple(Well(name, images[name], tuple(worms[name])) for name in names if name in images)
     return LazySamples(wells, partial(_read, overlap))
 

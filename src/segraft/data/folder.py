@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,8 @@ import numpy as np
 
 from segraft.data.pairs import find_single, with_coco
 from segraft.data.samples import SPLITS, LazySamples, existing_folder, shuffled
-from segraft.errors import UserError, choose
+from segraft.data.strips import FEW, strip
+from segraft.errors import Notice, UserError, choose
 from segraft.files import natural, some
 from segraft.images.channels import spatial_axes, to_channels_first
 from segraft.images.formats import READERS
@@ -29,11 +31,15 @@ SHARE = 0.15
 
 
 class Pair(NamedTuple):
-    """An image file, perhaps with a key, and where its labels are; None without labels."""
+    """An image file, perhaps with a key, and where its labels are; None without labels.
+
+    ``part`` is the split of which only a strip is taken, None for the whole image.
+    """
 
     name: str
     image: Path
     labels: LabelSource | None
+    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,10 @@ def folder(
     Images are ``(C, *space)``, labels ``(*space)``, in their stored types. Pairs have the same name up to endings such
     as ``_masks`` or ``_img``; an h5 or zarr that holds both needs no partner. Splits are the subfolders
     ``train/ val/ test/``, each laid out like that (without ``val/``, part of ``train/``), else 70, 15 and 15 % drawn
-    by name and ``seed``. ``ndim`` (2 or 3) is by default that of the labels; ``channels`` are indices into the channel
-    axis; with ``labelled=False`` images may lack labels; ``image_key`` and ``label_key`` name arrays of h5 and zarr
-    and, by number, one of several images in a tif.
+    by name and ``seed``; one or two images are each cut in two by ``strip``, and a ``Notice`` says so. ``ndim`` (2 or
+    3) is by default that of the labels; ``channels`` are indices into the channel axis; with ``labelled=False`` images
+    may lack labels; ``image_key`` and ``label_key`` name arrays of h5 and zarr and, by number, one of several images in
+    a tif.
     With ``masks="components"`` each connected piece of the masks is an object, as in masks made by thresholding; with
     ``"objects"``, and by default, what has one number is, and training asks which where masks look binary.
     Raises ``UserError`` for missing or empty folders, for images and labels that do not match, and for outlines that
@@ -107,6 +114,8 @@ def _draw(
     splits: tuple[str, ...] = ("test", "val", "train"),
 ) -> tuple[Pair, ...]:
     """Draw a split by name and seed; an added image moves few other images to another split."""
+    if len(pairs) <= FEW and split in ("train", "val"):
+        return _strips(pairs, split, root)
     named = {pair.name: pair for pair in pairs}
     order = [named[name] for name in shuffled(named, seed)]
     drawn: dict[str, list[Pair]] = {"train": order}
@@ -119,6 +128,15 @@ def _draw(
             f"add images, or a folder {split}/ with its own"
         )
     return tuple(sorted(drawn[split], key=lambda pair: natural(pair.name)))
+
+
+def _strips(pairs: tuple[Pair, ...], split: str, root: Path) -> tuple[Pair, ...]:
+    """Take a part of each pair; say so once, where the user might take the scores for those of other images."""
+    if split == "val":
+        count = "1 image" if len(pairs) == 1 else f"{len(pairs)} images"
+        notice = Notice(f"{root} has {count}: validating on a strip of each, which training does not see")
+        warnings.warn(notice, stacklevel=5)
+    return tuple(pair._replace(part=split) for pair in pairs)
 
 
 def _pairs(root: Path, layout: Layout) -> tuple[Pair, ...]:
@@ -167,4 +185,5 @@ def _read(layout: Layout, pair: Pair) -> Sample:
             "check that both belong together"
         )
     size = read_voxel_size(pair.image)
-    return Sample(image, labels, pair.name, size if size and len(size) == ndim else None)
+    sample = Sample(image, labels, pair.name, size if size and len(size) == ndim else None)
+    return sample if pair.part is None else strip(sample, pair.part)

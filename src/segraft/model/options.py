@@ -41,16 +41,14 @@ class PredictOptions:
     """In gigabytes."""
     scale: float | Sequence[float] | None = None
     voxel_size: float | Sequence[float] | None = None
-    """In nm."""
+    """In nm; it decides the scale where none is given."""
     channels: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no model could do."""
         Segmentation().changed(**self._choices(self.minimum_size))
-        for one, other in (("tile", "max_memory"), ("scale", "voxel_size")):
-            if getattr(self, one) is not None and getattr(self, other) is not None:
-                names = f"{one} and {other}".replace("_", " ")
-                raise UserError(f"got both {names}, expected one of them; omit the other")
+        if self.tile is not None and self.max_memory is not None:
+            raise UserError("got both tile and max memory, expected one of them; omit the other")
 
     def check(self, runner: Runner, config: ModelConfig) -> None:
         """Raise ``UserError`` for what this model cannot do, whatever the image; nothing is computed."""
@@ -80,24 +78,27 @@ class PredictOptions:
 
     def factors(self, config: ModelConfig, ndim: int) -> tuple[float, ...]:
         """Factor per axis from the image's pixels to those of the training images; ``UserError`` for none such."""
-        trained = config.voxel_size
-        if self.voxel_size is not None and not trained:
-            raise UserError("voxel size: the model does not know that of its training images; give scale instead")
-        if self.scale is None and self.voxel_size is None:
+        size, trained = self.pixel_size(ndim), config.voxel_size
+        if self.scale is not None:
+            name, factors = "scale", _positive("scale", self.scale, ndim)
+        elif size is None:
             return (1.0,) * ndim
-        name = "scale" if self.voxel_size is None else "voxel size"
-        values = per_axis(self.scale if self.voxel_size is None else self.voxel_size, ndim)
-        if len(values) != ndim or not all(math.isfinite(size) and size > 0 for size in values):
-            raise UserError(f"{name}: got {tuple(values)}, expected {ndim} positive numbers, one per axis")
-        factors = (
-            values if self.voxel_size is None else tuple(a / b for a, b in zip(values, trained or (), strict=True))
-        )
+        elif not trained:
+            raise UserError(
+                "voxel size: the model does not know that of its training images; give scale, too (1 does not resize)"
+            )
+        else:
+            name, factors = "voxel size", tuple(a / b for a, b in zip(size, trained, strict=True))
         if not all(1 / LARGEST_SCALE <= factor <= LARGEST_SCALE for factor in factors):
             raise UserError(
                 f"{name}: got one that resizes the image by {factors}, expected {1 / LARGEST_SCALE} to "
                 f"{LARGEST_SCALE}; check the unit (nm)"
             )
         return factors
+
+    def pixel_size(self, ndim: int) -> tuple[float, ...] | None:
+        """Size of the image's pixels per axis in nm, None where it is not given; ``UserError`` for what is none."""
+        return None if self.voxel_size is None else _positive("voxel size", self.voxel_size, ndim)
 
     def tile_shape(self, runner: Runner, config: ModelConfig, space: Space) -> Space | None:
         """Shape of the tiles for an image ``(*space)``, or None where the network computes it at once.
@@ -119,6 +120,14 @@ class PredictOptions:
         gigabytes = VOLUME if self.max_memory is None else self.max_memory
         found = fitting_tile(runner, space, config.offsets, gigabytes * 1e9)
         return None if all(a >= b for a, b in zip(found, space, strict=True)) else found
+
+
+def _positive(name: str, value: Any, ndim: int) -> tuple[float, ...]:
+    """One positive number per axis; ``UserError`` for anything else."""
+    values = per_axis(value, ndim)
+    if len(values) != ndim or not all(math.isfinite(size) and size > 0 for size in values):
+        raise UserError(f"{name}: got {tuple(values)}, expected {ndim} positive numbers, one per axis")
+    return values
 
 
 def per_axis(value: Any, ndim: int) -> tuple[Any, ...]:

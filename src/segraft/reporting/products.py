@@ -38,10 +38,13 @@ class Products:
         """Whether all of them are there."""
         return all(path.exists() for path in self.paths.values())
 
-    def write(self, labels: np.ndarray, image: np.ndarray) -> None:
-        """Write all of them, from labels ``(*space)`` and the image ``(C, *space)``; the labels last."""
+    def write(self, labels: np.ndarray, image: np.ndarray, voxel_size: Sequence[float] | None) -> None:
+        """Write all of them, from labels ``(*space)`` and the image ``(C, *space)``; the labels last.
+
+        ``voxel_size`` is that of the image in nm per axis, None where it is not known.
+        """
         if path := self.paths.get("table"):
-            write_table(path, labels, image)
+            write_table(path, labels, image, voxel_size)
         if path := self.paths.get("outlines"):
             write_outlines(path, labels)
         if path := self.paths.get("overlay"):
