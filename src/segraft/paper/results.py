@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 
 from segraft.errors import UserError
 from segraft.files import write_text
+from segraft.metrics.scoring import spread
 from segraft.run_folder import RunFolder
 
 
@@ -81,4 +81,4 @@ def measured(results: Sequence[Result], recipe: str, segmentation: str, metric: 
         return None
     scale = max(each.scale for each in own)
     values = [each.scores[segmentation][metric] for each in own if each.scale == scale]
-    return Measured(fmean(values), stdev(values) if len(values) > 1 else None, scale)
+    return Measured(*spread(values), scale)
