@@ -88,12 +88,16 @@ class RunFolder:
         lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
         return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
 
+    def monitor(self) -> str:
+        """The score that chooses the run's best model; ``UserError`` where there are no settings."""
+        return self.settings().get("monitor") or "aji"
+
     def best_validation(self) -> dict[str, Any] | None:
         """The line of the validation that the model comes from: the first best by the score that the run monitors.
 
         None before the first validation. Raises ``UserError`` where the folder is incomplete.
         """
-        monitor = self.settings().get("monitor") or "aji"
+        monitor = self.monitor()
         score = choosing(monitor)
         validations = [line for line in self.history() if "val" in line]
         return max(validations, key=lambda line: score.rank(line["val"][monitor]), default=None)

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segraft.commands.report import compare, paired_difference, verdict
+from segraft.cli import main
+from segraft.commands.report import caveat, compare, paired_difference, verdict
 from segraft.errors import UserError
+from segraft.model import benchmarking
+from shared.run_folders import make_run
 
 
 def test_a_comparison_needs_truth(tmp_path: Path, cells: Path) -> None:
@@ -17,6 +20,51 @@ def test_a_comparison_needs_truth(tmp_path: Path, cells: Path) -> None:
         mask.unlink()
     with pytest.raises(UserError):
         compare({}, "folder", cells, "test", tmp_path)
+
+
+def seeds(tmp_path: Path) -> list[str]:
+    """Run folders of a teacher and of two seeds of a student."""
+    made = [make_run(tmp_path / "teacher", steps=9)]
+    made += [make_run(tmp_path / f"student-{seed}", seed=seed) for seed in range(2)]
+    return [str(run) for run in made]
+
+
+def test_seeds_are_one_model_in_the_table_and_on_the_page(
+    tmp_path: Path, cells: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmarking, "peak_memory", lambda *_: None)
+    out = tmp_path / "out"
+    data = ["--dataset", "folder", "--root", str(cells), "--device", "cpu"]
+    assert main(["report", *seeds(tmp_path), *data, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "student" in printed.splitlines()[1]
+    assert "student-0 " not in printed.splitlines()[1]
+    assert "±" in printed
+    assert "Seeds: teacher 1, student 2." in printed
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert "AJI of each model against parameters" in text
+    assert "(2 seeds)" in text
+
+
+def test_model_files_are_compared_like_runs(
+    tmp_path: Path, cells: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmarking, "peak_memory", lambda *_: None)
+    files = []
+    for run in seeds(tmp_path):
+        files.append(str(Path(run).with_suffix(".safetensors")))
+        (Path(run) / "model.safetensors").rename(files[-1])
+    out = tmp_path / "out"
+    assert main(["report", *files, "--out", str(out)]) == 2
+    refusal = capsys.readouterr().err
+    assert refusal.count("\n") == 1
+    assert "give --dataset" in refusal
+    assert not out.exists()
+    data = ["--dataset", "folder", "--root", str(cells), "--device", "cpu"]
+    assert main(["report", *files, *data, "--out", str(out)]) == 0
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert "Curves" not in text
+    assert "student-1" in text
 
 
 def test_paired_difference_is_that_of_the_images() -> None:
@@ -39,14 +87,26 @@ def test_paired_difference_is_that_of_the_images() -> None:
 def test_the_verdict_says_what_the_numbers_say(gain: float, words: str) -> None:
     spread = [0.05, -0.05, 0.01, -0.01, 0.0]
     by_image: dict[str, Any] = {
-        "teacher": [{"aji": 0.9}] * 5,
-        "student alone": [{"aji": 0.5}] * 5,
-        "student distilled": [{"aji": 0.5 + gain + noise} for noise in spread],
+        "teacher": [[{"aji": 0.9}] * 5],
+        "student alone": [[{"aji": 0.5}] * 5],
+        "student distilled": [[{"aji": 0.5 + gain + 2 * noise} for noise in spread], [{"aji": 0.5 + gain}] * 5],
     }
-    first, warning = verdict(by_image)
+    (first,) = verdict(by_image)
     assert words in first
     assert f"{abs(gain):.3f} (95 % interval" in first
-    assert "One run of each" in warning
-    assert verdict({"teacher": [{"aji": 0.9}]}) == [warning]
-    few = {name: scores[:4] for name, scores in by_image.items()}
+    assert verdict({"teacher": [[{"aji": 0.9}]]}) == []
+    few = {name: [scores[:4] for scores in runs] for name, runs in by_image.items()}
     assert verdict(few)[0].endswith("too few images to tell.")
+
+
+def test_where_lower_is_better_a_fall_is_better() -> None:
+    by_image: dict[str, Any] = {
+        name: [[{"voi": voi}] * 5] for name, voi in {"t": 1.0, "alone": 2.0, "new": 1.5}.items()
+    }
+    assert verdict(by_image, "voi")[0].startswith("VOI of new minus alone: -0.500")
+    assert verdict(by_image, "voi")[0].endswith("it is better.")
+
+
+def test_what_the_intervals_leave_out() -> None:
+    assert "One run of each" in caveat({"teacher": ["teacher"], "student": ["student"]})
+    assert "teacher 1, student 3" in caveat({"teacher": ["teacher"], "student": ["a", "b", "c"]})

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import math
 
-import matplotlib
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from segraft.reporting.curves import draw, score_curves, smooth, term_curves
+from segraft.reporting.curves import MOST, draw, score_curves, smooth, term_curves, thinned
+from segraft.reporting.figures import COLOURS
 
 TEACHER = [
     {"step": 1, "seconds": 0.5, "affinity": 0.5, "foreground": 0.7},
@@ -22,28 +20,38 @@ TEACHER = [
 STUDENT = [{"step": 10, "seconds": 1.0, "affinity": 0.5, "intra_edge": 0.0}]
 
 
-def test_terms_by_name_and_run() -> None:
-    assert term_curves({"teacher": TEACHER, "student": STUDENT}) == {
-        "affinity": {"teacher": ([1, 10], [0.5, 0.25]), "student": ([10], [0.5])},
-        "foreground": {"teacher": ([1], [0.7])},  # what is not finite cannot be drawn
-        "intra_edge": {"student": ([10], [0.0])},
+def test_terms_by_name_and_model() -> None:
+    assert term_curves({"teacher": [TEACHER], "student": [STUDENT, STUDENT]}) == {
+        "affinity": {"teacher": [([1, 10], [0.5, 0.25])], "student": [([10], [0.5]), ([10], [0.5])]},
+        "foreground": {"teacher": [([1], [0.7])]},  # what is not finite cannot be drawn
+        "intra_edge": {"student": [([10], [0.0]), ([10], [0.0])]},
     }
 
 
-def test_scores_by_name_and_run() -> None:
-    curves = score_curves({"teacher": TEACHER, "student": STUDENT}, ("aji", "pq"))
-    assert curves == {"aji": {"teacher": ([10], [0.5])}, "pq": {"teacher": ([10], [0.25])}}
+def test_scores_by_name_and_model() -> None:
+    curves = score_curves({"teacher": [TEACHER], "student": [STUDENT]}, ("aji", "pq"))
+    assert curves == {"aji": {"teacher": [([10], [0.5])]}, "pq": {"teacher": [([10], [0.25])]}}
 
 
 @pytest.mark.parametrize("falling", [True, False])
-def test_a_figure_is_a_png_and_leaves_matplotlib_alone(falling: bool) -> None:
-    before = dict(matplotlib.rcParams)
-    png = draw(term_curves({"teacher": TEACHER, "student": STUDENT}), ["teacher", "student"], falling)
-    assert dict(matplotlib.rcParams) == before
-    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-    assert pixels.shape[1] > 900
-    blue = (np.abs(pixels.astype(int) - (0x00, 0x72, 0xB2)).sum(2) < 30).sum()
-    assert blue > 30, "the first run's colour is there"
+def test_one_figure_per_name(falling: bool) -> None:
+    curves = term_curves({"teacher": [TEACHER], "student": [STUDENT, STUDENT]})
+    figures = draw(curves, ["teacher", "student"], falling)
+    assert len(figures) == 3
+    for name, text in zip(curves, figures, strict=True):
+        assert f">{name}</text>" in text
+        assert ("var(--blue)" in text) == ("teacher" in curves[name])
+        assert (COLOURS[1] in text) == ("student" in curves[name])
+
+
+@pytest.mark.parametrize("length", [1, 2, MOST, MOST + 1, 100_001])
+def test_long_curves_are_thinned_between_their_ends(length: int) -> None:
+    steps, values = thinned(range(length), [0.5 * step for step in range(length)])
+    assert values == [0.5 * step for step in steps]
+    assert len(steps) <= MOST + 1
+    assert len(steps) == length or length > MOST
+    assert (steps[0], steps[-1]) == (0, length - 1)
+    assert steps == sorted(set(steps))
 
 
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=60))

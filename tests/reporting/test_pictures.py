@@ -74,12 +74,13 @@ def test_error_colours_are_those_of_the_legend() -> None:
     drawn = error_colours(error_map(predicted, truth), predicted)
 
     def hexes(y: int, x: int) -> str:
-        return "#" + bytes(drawn[y, x].tolist()).hex()
+        return "#" + bytes(drawn[y, x, :3].tolist()).hex()
 
     assert hexes(0, 0) == LEGEND["split"]
     assert drawn[0, 1].tolist() == list(EDGE)
     assert hexes(0, 5) == LEGEND["missed"]
-    assert hexes(0, 8) == "#ffffff"
+    assert drawn[0, 8, 3] == 0, "the background is the page's"
+    assert (drawn[:, :8, 3] == 255).all()
     assert hexes(0, 11) == LEGEND["false"]
 
 

@@ -15,17 +15,24 @@ from segraft.data.masks import note_binary
 from segraft.errors import UserError
 from segraft.files import make_folder
 from segraft.labels.masks import Masks
-from segraft.metrics.protocols import BESIDE, Protocol, beside
+from segraft.metrics.protocols import BESIDE, OURS, Protocol, beside
+from segraft.metrics.scores import SCORES
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.benchmarking import measure
 from segraft.model.model import load
 from segraft.paper.protocols import chosen
+from segraft.reporting.groups import grouped
 from segraft.reporting.page import Shown, write_report
+from segraft.reporting.tables import with_spread
+from segraft.reporting.tradeoff import Point
 from segraft.run_folder import RunFolder
+from segraft.settings import BY_DIMENSION
 from segraft.terminal.tables import print_table
 from segraft.types import Sample
 
 Scores = dict[str, float | int]
+Measured = Mapping[str, Any]
+"""What ``measure`` returns."""
 SHOWN = ("aji", "pq", "f1", "dice", "sbd", "voi")
 """Scores in the printed table; the report has all."""
 FEW = 5
@@ -43,9 +50,11 @@ def report(
 ) -> Path:
     """Compare runs on the same images: scores, costs, curves and pictures, in a table and in ``out/report.html``.
 
+    Runs that differ by their seed only are one model, with the mean and the standard deviation over its seeds.
+
     Parameters
     ----------
-    runs : run folders: the teacher, the student alone, and students to compare with that
+    runs : run folders or model files: the teacher, the student alone, and students to compare with that
     out : folder for the report
     dataset : the images; by default those that the last run was trained on
     root : folder of the data set
@@ -55,17 +64,24 @@ def report(
 
     Raises
     ------
-    UserError : a run is incomplete, two have the same name, or no image has a truth
+    UserError : a run is incomplete, two have the same name, the data set is not known, or no image has a truth
     """
     if not runs:
         raise UserError("runs: got none, expected run folders: teacher, student alone, other students; give them")
-    named = {Path(run).resolve().name: Path(run) for run in runs}
+    named = {_name(Path(run)): Path(run) for run in runs}
     if len(named) < len(runs):
         raise UserError(f"runs: got {len(runs)} with the names {', '.join(named)}, expected different ones; rename one")
     if dataset is None:
+        if Path(runs[-1]).is_file():
+            raise UserError(f"dataset: got none, and {runs[-1]} does not tell its folder; give --dataset and --root")
         dataset, root, options = RunFolder(Path(runs[-1])).data(root, options)
     make_folder(out)
     return compare(named, dataset, root, split, out, options=options, device=device)
+
+
+def _name(run: Path) -> str:
+    """What a run is called: as its folder, or as its file without the ending."""
+    return run.stem if run.is_file() else run.resolve().name
 
 
 def compare(
@@ -83,37 +99,52 @@ def compare(
 
     Parameters
     ----------
-    runs : run folders by name: the teacher, to whose costs the others' are compared, the student alone, to whose
-        scores the others' are compared, and other students
+    runs : run folders or model files by name: the teacher, to whose costs the others' are compared, the student
+        alone, to whose scores the others' are compared, and other students; those that differ by seed are one model
     dataset, root, split, options : the images
 
     Raises ``UserError`` where no image has a truth, or a run is incomplete.
     """
-    samples = [sample for sample in open_dataset(dataset, root, split, **(options or {})) if sample.labels is not None]
-    if not samples:
-        raise UserError(
-            f"no image of {dataset} ({split}) has a truth, expected images with masks; choose another split"
-        )
-    ours, paper = protocols = chosen("both", dataset)
-    scores = {name: score(path, samples, device, protocols) for name, path in runs.items()}
-    by_image, by_paper = ({name: of_run[each.name] for name, of_run in scores.items()} for each in (ours, paper))
-    summaries = beside(*({name: summarise(of_run) for name, of_run in each.items()} for each in (by_image, by_paper)))
+    samples = _with_truth(dataset, root, split, options or {})
+    score = BY_DIMENSION[samples[0].image.ndim - 1]["monitor"]
+    shown = {name: Shown.of(path) for name, path in runs.items()}
+    models = grouped({name: run.settings() for name, run in shown.items()})
+    protocols = chosen("both", dataset)
+    by_image = {name: scores_of(path, samples, device, protocols) for name, path in runs.items()}
     costs = {name: measure(path, image=samples[0].image, device=device) for name, path in runs.items()}
-    lines = [*verdict(by_image), f"Scores by protocol ours; {paper}.", *notes(costs)]
+    scores = {model: [by_image[run][OURS.name] for run in of_model] for model, of_model in models.items()}
+    summaries = _summaries(models, by_image, protocols)
+    cost_rows = rows({model: over_seeds([costs[run] for run in of_model]) for model, of_model in models.items()})
+    findings = verdict(scores, score)
+    small_print = [caveat(models), f"Scores by protocol ours; {protocols[-1]}.", *notes(costs)]
     page = write_report(
         Path(out),
-        {name: Shown.of_folder(path) for name, path in runs.items()},
+        {model: [shown[run] for run in of_model] for model, of_model in models.items()},
         samples,
         summaries,
-        rows(costs),
+        cost_rows,
+        points=_points(models, summaries, costs, score),
+        score=score,
         title=title,
         scored=f"{len(samples)} images (data set {dataset}, split {split})",
-        summary=lines,
+        findings=findings,
+        notes=small_print,
     )
     note_binary(_seen(samples), dataset, options)
-    print_table(_table(summaries, rows(costs)))
-    print(*lines, f"Report: {page}", sep="\n")
+    print_table(_table(summaries, cost_rows))
+    print(*findings, *small_print, f"Report: {page}", sep="\n")
     return page
+
+
+def _summaries(
+    models: Mapping[str, Sequence[str]],
+    by_image: Mapping[str, Mapping[str, Sequence[Scores]]],
+    protocols: Sequence[Protocol],
+) -> dict[str, list[Scores]]:
+    """Mean scores of each run of each model, and beside them those by the paper's protocol that differ."""
+    means = ({run: summarise(list(scores[each.name])) for run, scores in by_image.items()} for each in protocols)
+    of_runs = beside(*means)
+    return {model: [of_runs[run] for run in of_model] for model, of_model in models.items()}
 
 
 def _seen(samples: Sequence[Sample]) -> Masks:
@@ -124,7 +155,19 @@ def _seen(samples: Sequence[Sample]) -> Masks:
     return masks
 
 
-def score(path: Path, samples: Sequence[Sample], device: str, protocols: Sequence[Protocol]) -> dict[str, list[Scores]]:
+def _with_truth(dataset: str, root: str | Path | None, split: str, options: Mapping[str, Any]) -> list[Sample]:
+    """The images that can be scored; ``UserError`` where there are none."""
+    samples = [sample for sample in open_dataset(dataset, root, split, **options) if sample.labels is not None]
+    if not samples:
+        raise UserError(
+            f"no image of {dataset} ({split}) has a truth, expected images with masks; choose another split"
+        )
+    return samples
+
+
+def scores_of(
+    path: Path, samples: Sequence[Sample], device: str, protocols: Sequence[Protocol]
+) -> dict[str, list[Scores]]:
     """Scores of one run by protocol, image by image."""
     model = load(path, device)
     scores: dict[str, list[Scores]] = {each.name: [] for each in protocols}
@@ -135,21 +178,64 @@ def score(path: Path, samples: Sequence[Sample], device: str, protocols: Sequenc
     return scores
 
 
-def verdict(by_image: Mapping[str, Sequence[Scores]], name: str = "aji") -> list[str]:
-    """Say in words how each run differs from the second one (the student alone), and how sure that is."""
+def over_seeds(costs: Sequence[Measured]) -> dict[str, Any]:
+    """What a model costs: means over its runs of what is measured, and what is the same for all."""
+    numbers = ("parameters", "macs", "preparation", "network", "postprocessing", "total", "memory")
+    known = [name for name in numbers if all(each[name] is not None for each in costs)]
+    means = {name: np.mean([each[name] for each in costs]).item() for name in known}
+    return {**costs[0], **means, "parameters": round(means["parameters"])}
+
+
+def _points(
+    models: Mapping[str, Sequence[str]],
+    summaries: Mapping[str, Sequence[Scores]],
+    costs: Mapping[str, Measured],
+    score: str,
+) -> dict[str, Point]:
+    """Score and cost of each model, a value per run."""
+    return {
+        model: Point(
+            [of_run[score] for of_run in summaries[model]],
+            [costs[run]["total"] for run in runs],
+            [costs[run]["parameters"] for run in runs],
+        )
+        for model, runs in models.items()
+    }
+
+
+def verdict(by_image: Mapping[str, Sequence[Sequence[Scores]]], score: str = "aji") -> list[str]:
+    """Say in words how each model differs from the second one (the student alone), and how sure that is.
+
+    Parameters
+    ----------
+    by_image : scores of each image, of each run of each model
+    score : the one that is compared
+    """
+    means = {
+        model: np.mean([[of_image[score] for of_image in of_run] for of_run in runs], axis=0)
+        for model, runs in by_image.items()
+    }
     lines = []
-    _, *students = by_image
+    _, *students = means
     for other in students[1:]:
         alone = students[0]
-        before = [scores[name] for scores in by_image[alone]]
-        mean, low, high = paired_difference([scores[name] for scores in by_image[other]], before)
-        found = "it is better" if low > 0 else "it is worse" if high < 0 else "no clear difference"
-        if len(before) < FEW:
+        mean, low, high = paired_difference(means[other], means[alone])
+        worst, best = (-high, -low) if SCORES[score].better == "lower" else (low, high)
+        found = "it is better" if worst > 0 else "it is worse" if best < 0 else "no clear difference"
+        images = len(means[alone])
+        if images < FEW:
             found = "too few images to tell"
-        interval = f"95 % interval {low:+.3f} to {high:+.3f} by bootstrap over {len(before)} images"
-        lines.append(f"{name.upper()} of {other} minus {alone}: {mean:+.3f} ({interval}): {found}.")
-    lines.append("One run of each: another seed gives other numbers, and the interval knows nothing of that.")
+        interval = f"95 % interval {low:+.3f} to {high:+.3f} by bootstrap over {images} images"
+        lines.append(f"{score.upper()} of {other} minus {alone}: {mean:+.3f} ({interval}): {found}.")
     return lines
+
+
+def caveat(models: Mapping[str, Sequence[str]]) -> str:
+    """What the intervals leave out, by the number of runs of each model."""
+    if all(len(runs) == 1 for runs in models.values()):
+        return "One run of each: another seed gives other numbers, and the interval knows nothing of that."
+    counted = ", ".join(f"{model} {len(runs)}" for model, runs in models.items())
+    return f"Seeds: {counted}. Differences are of means over seeds; their intervals are over images, not over seeds."
 
 
 def paired_difference(
@@ -162,13 +248,13 @@ def paired_difference(
     return float(differences.mean()), float(low), float(high)
 
 
-def _table(scores: Mapping[str, Scores], costs: Mapping[str, Mapping[str, str]]) -> Table:
-    """Scores and costs for the terminal, one column per run."""
+def _table(scores: Mapping[str, Sequence[Scores]], costs: Mapping[str, Mapping[str, str]]) -> Table:
+    """Scores and costs for the terminal, one column per model."""
     table = Table("", *scores)
     for name in (name + ending for name in SHOWN for ending in ("", BESIDE)):
-        if all(name in of_run for of_run in scores.values()):
-            table.add_row(name, *(f"{of_run[name]:.4f}" for of_run in scores.values()))
+        if all(name in of_run for runs in scores.values() for of_run in runs):
+            table.add_row(name, *(with_spread([of_run[name] for of_run in runs]) for runs in scores.values()))
     table.add_section()
     for name, cells in costs.items():
-        table.add_row(name, *(cells[run] for run in scores))
+        table.add_row(name, *(cells[model] for model in scores))
     return table

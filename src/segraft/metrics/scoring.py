@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean, stdev
 
 import numpy as np
 
@@ -42,3 +43,8 @@ def summarise(scores: Sequence[dict[str, float | int]]) -> dict[str, float | int
     tp, fp, fn = (int(sum(each[name] for each in scores)) for name in COUNTS)
     f1, _, pq = quality(tp, fp, fn, sum(each["sq"] * each["tp"] for each in scores))
     return {**means, "tp": tp, "fp": fp, "fn": fn, "f1_pooled": f1, "pq_pooled": pq}
+
+
+def spread(values: Sequence[float | int]) -> tuple[float, float | None]:
+    """Mean and standard deviation over seeds; None in place of the latter for a single value."""
+    return fmean(values), stdev(values) if len(values) > 1 else None

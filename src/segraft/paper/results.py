@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 
 from segraft.errors import UserError
 from segraft.files import write_text
 from segraft.metrics.protocols import OURS
+from segraft.metrics.scoring import spread
 from segraft.run_folder import RunFolder
 
 BySegmentation = Mapping[str, Mapping[str, float]]
@@ -96,5 +96,4 @@ def measured(
     if not found:
         return None
     scale = max(each for each, _ in found)
-    values = [value for each, value in found if each == scale]
-    return Measured(fmean(values), stdev(values) if len(values) > 1 else None, scale)
+    return Measured(*spread([value for each, value in found if each == scale]), scale)

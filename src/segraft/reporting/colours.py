@@ -8,6 +8,8 @@ GOLDEN = 0.618033988749895
 """Step between the hues of successive ids, in turns of the colour circle."""
 DARK = (22, 26, 32)
 """Of the background of label images."""
+CLEAR = (0, 0, 0, 0)
+"""Nothing: red, green, blue and opacity."""
 
 
 def hues(ids: np.ndarray) -> np.ndarray:

@@ -1,91 +1,92 @@
-"""Curves of a run's loss terms and scores as PNG files. Figures are drawn by Agg without matplotlib's global state."""
+"""Curves of loss terms and scores, one small figure per name."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from segraft.reporting.figures import INK, look, marker, panel, svg
 
 History = Sequence[Mapping[str, Any]]
 """Lines of a run's ``metrics.jsonl``."""
 Curve = tuple[list[int], list[float]]
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's, which colour-blind readers tell apart, too."""
-STYLES = ("-", "--", "-.", ":")
-INK, GRID = "#37474f", "#e3e8ea"
+Curves = dict[str, dict[str, list[Curve]]]
+"""Steps and values of the runs of a model, by what is drawn, then by model."""
 PANEL = (3.15, 2.15)
 """Inches."""
-COLUMNS = 4
+MOST = 400
+"""Points of a curve that are drawn; more cannot be seen, and would make the page heavy."""
 
 
-def term_curves(histories: Mapping[str, History]) -> dict[str, dict[str, Curve]]:
-    """Loss terms by name, then run: steps and unweighted values."""
-    lines = {run: [line for line in history if "val" not in line] for run, history in histories.items()}
-    return _curves(lines, ("step", "seconds"))
+def term_curves(histories: Mapping[str, Sequence[History]]) -> Curves:
+    """Unweighted loss terms of the runs of each model."""
+    return _curves(histories, lambda line: {} if "val" in line else line, ("step", "seconds"))
 
 
-def score_curves(histories: Mapping[str, History], names: Sequence[str]) -> dict[str, dict[str, Curve]]:
-    """Scores on the validation images by name, then run: steps and values."""
-    lines = {
-        run: [
-            {"step": line["step"], **{name: line["val"][name] for name in names}} for line in history if "val" in line
-        ]
-        for run, history in histories.items()
-    }
-    return _curves(lines, ("step",))
+def score_curves(histories: Mapping[str, Sequence[History]], names: Sequence[str]) -> Curves:
+    """Scores on the validation images of the runs of each model."""
+    return _curves(histories, lambda line: {name: line["val"][name] for name in names} if "val" in line else {}, ())
 
 
-def _curves(lines: Mapping[str, History], besides: Sequence[str]) -> dict[str, dict[str, Curve]]:
-    curves: dict[str, dict[str, Curve]] = {}
-    for run, history in lines.items():
-        for line in history:
-            for name, value in line.items():
-                if name not in besides and math.isfinite(value):
-                    steps, values = curves.setdefault(name, {}).setdefault(run, ([], []))
-                    steps.append(line["step"])
-                    values.append(value)
+def _curves(
+    histories: Mapping[str, Sequence[History]],
+    values_of: Callable[[Mapping[str, Any]], Mapping[str, float]],
+    besides: Sequence[str],
+) -> Curves:
+    curves: Curves = {}
+    for model, runs in histories.items():
+        for history in runs:
+            of_run: dict[str, Curve] = {}
+            for line in history:
+                for name, value in values_of(line).items():
+                    if name not in besides and math.isfinite(value):
+                        steps, values = of_run.setdefault(name, ([], []))
+                        steps.append(line["step"])
+                        values.append(value)
+            for name, curve in of_run.items():
+                curves.setdefault(name, {}).setdefault(model, []).append(curve)
     return curves
 
 
-def draw(curves: Mapping[str, Mapping[str, Curve]], runs: Sequence[str], falling: bool) -> bytes:
-    """Draw one panel per name with a curve per run, as a PNG.
+def draw(curves: Curves, models: Sequence[str], falling: bool) -> list[str]:
+    """Draw one figure per name with a curve per run, as SVG elements; runs of one model look alike.
 
     ``falling`` curves (losses) are smoothed over the noisy ones and have a logarithmic axis where all are positive.
     """
-    columns = min(COLUMNS, len(curves))
-    rows = math.ceil(len(curves) / columns)
-    figure = Figure((PANEL[0] * columns, PANEL[1] * rows + 0.45), dpi=110, layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (name, by_run) in zip(panels, curves.items(), strict=False):
-        for run, curve in by_run.items():
-            _draw_curve(axes, curve, runs.index(run), falling)
-        if falling and all(value > 0 for _, values in by_run.values() for value in values):
+    figures = []
+    for name, by_model in curves.items():
+        figure, axes = panel(name, PANEL)
+        axes.set_xlabel("step", fontsize=8, color=INK)
+        for model, runs in by_model.items():
+            for curve in runs:
+                _draw_curve(axes, curve, models.index(model), falling, alone=len(runs) == 1)
+        drawn = [value for runs in by_model.values() for _, values in runs for value in values]
+        if falling and min(drawn) > 0:
             axes.set_yscale("log")
-        _dress(axes, name)
-    for axes in panels[len(curves) :]:
-        axes.set_axis_off()
-    handles = [panels[0].plot([], [], **_look(number), label=run)[0] for number, run in enumerate(runs)]
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(runs), frameon=False, labelcolor=INK)
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
+        figures.append(svg(figure, f"{name} over the steps of training"))
+    return figures
 
 
-def _look(number: int) -> dict[str, Any]:
-    return {"color": COLOURS[number % len(COLOURS)], "linestyle": STYLES[number % len(STYLES)], "linewidth": 1.7}
-
-
-def _draw_curve(axes: Axes, curve: Curve, number: int, noisy: bool) -> None:
+def _draw_curve(axes: Axes, curve: Curve, number: int, noisy: bool, alone: bool) -> None:
+    """One run; of several runs of a model, thin lines without the noise."""
     steps, values = curve
-    if noisy:
-        axes.plot(steps, values, color=_look(number)["color"], linewidth=0.7, alpha=0.3)
-        axes.plot(steps, smooth(values), **_look(number))
-    else:
-        axes.plot(steps, values, **_look(number), marker="o", markersize=3.5)
+    style = look(number) if alone else {**look(number), "linewidth": 1.0}
+    if not noisy:
+        axes.plot(*thinned(steps, values), **style, marker=marker(number), markersize=3.5 if alone else 2.5)
+        return
+    if alone:
+        axes.plot(*thinned(steps, values), color=style["color"], linewidth=0.7, alpha=0.3)
+    axes.plot(*thinned(steps, smooth(values)), **style)
+
+
+def thinned(steps: Sequence[int], values: Sequence[float]) -> tuple[list[int], list[float]]:
+    """Every n-th point of a curve, and the last one, so that about ``MOST`` are left."""
+    every = math.ceil(len(steps) / MOST)
+    chosen = [*range(0, len(steps) - 1, every), len(steps) - 1]
+    return [steps[index] for index in chosen], [values[index] for index in chosen]
 
 
 def smooth(values: Sequence[float], share: float = 0.08) -> list[float]:
@@ -97,14 +98,3 @@ def smooth(values: Sequence[float], share: float = 0.08) -> list[float]:
         window = values[index - side : index + side + 1]
         means.append(math.fsum(window) / len(window))
     return means
-
-
-def _dress(axes: Axes, name: str) -> None:
-    axes.set_title(name, fontsize=10, color=INK, loc="left")
-    axes.set_xlabel("step", fontsize=8, color=INK)
-    axes.tick_params(which="both", labelsize=8, colors=INK, length=2)
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(GRID)

@@ -1,4 +1,4 @@
-"""Reports: one self-contained HTML page about a run, or about several runs side by side."""
+"""Reports: one self-contained HTML page about a run, or about several models side by side."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segraft.errors import UserError
 from segraft.files import write_text
-from segraft.metrics.protocols import BESIDE
-from segraft.metrics.scores import SCORES
 from segraft.model.model import Model, load
 from segraft.reporting.projection import Projection
+from segraft.reporting.tables import Scores, score_rows, segmentation_row, settings_rows
 from segraft.reporting.view import View, computed_view
 from segraft.run_folder import RunFolder
 from segraft.types import Sample
 
+if TYPE_CHECKING:
+    from segraft.reporting.tradeoff import Point
+
 PICTURES = 3
 """Samples that a page shows; more would make it heavy."""
-ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 CURVES = ("aji", "pq", "f1", "dice", "sbd", "dic", "voi", "arand")
 """Validation scores that are drawn."""
 
@@ -34,17 +35,27 @@ def available() -> bool:
 class Shown:
     """What a page shows of one run: its folder, its model, and what the model makes of the samples of the page.
 
-    Without ``views`` the model is run on the samples.
+    A model file has no ``folder``. Without ``views`` the model is run on the samples.
     """
 
-    folder: RunFolder
+    folder: RunFolder | None
     model: Model
     views: Sequence[View] | None = None
 
     @classmethod
-    def of_folder(cls, path: Path) -> Shown:
-        """A run with the model that it kept."""
-        return cls(RunFolder(path), load(path, device="cpu"))
+    def of(cls, path: Path) -> Shown:
+        """A run folder with the model that it kept, or a model file. Raises ``UserError`` where there is no model."""
+        return cls(None if path.is_file() else RunFolder(path), load(path, device="cpu"))
+
+    def settings(self) -> Mapping[str, Any]:
+        """How it was trained: all that the run recorded, or the little that a model file tells."""
+        if self.folder is not None:
+            return self.folder.settings()
+        return {"network": asdict(self.model.config.network), **self.model.config.training}
+
+    def history(self) -> Sequence[Mapping[str, Any]]:
+        """Lines of the run's metrics; a model file has none."""
+        return [] if self.folder is None else self.folder.history()
 
     def view(self, number: int, sample: Sample) -> View:
         """What the model makes of a sample of the page."""
@@ -53,25 +64,33 @@ class Shown:
 
 def write_report(
     out: Path,
-    runs: Mapping[str, Shown],
+    models: Mapping[str, Sequence[Shown]],
     samples: Sequence[Sample],
-    scores: Mapping[str, Mapping[str, float]],
+    scores: Mapping[str, Sequence[Scores]],
     costs: Mapping[str, Mapping[str, str]] | None = None,
     *,
+    points: Mapping[str, Point] | None = None,
+    score: str = "aji",
     title: str = "Teacher and students",
     scored: str = "the test images",
-    summary: Sequence[str] = (),
+    findings: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Path:
-    """Write ``report.html`` about several runs into the folder ``out`` and return its path.
+    """Write ``report.html`` about several models into the folder ``out`` and return its path.
 
     Parameters
     ----------
-    runs : what to show, by the names that the page uses; the teacher first, for its embedding decides the colours
+    models : runs to show by the name of their model, which differ by seed; pictures are of the first of each. The
+        teacher comes first, for its embedding decides the colours
     samples : images to show, the first ``PICTURES`` of them, with their truth where it is known
-    scores : of each run, as ``segraft.metrics.scoring.summarise`` returns them, or `segraft.metrics.protocols.beside`
-    costs : by what is measured, then by run: text, as ``segraft.commands.benchmark.rows`` returns it
-    title, summary : what the page begins with
+    scores : of each run of each model, as ``segraft.metrics.scoring.summarise`` returns them, or
+        `segraft.metrics.protocols.beside`
+    costs : by what is measured, then by model: text, as ``segraft.commands.benchmark.rows`` returns it
+    points : what the page begins with, of each model; without them it begins with the curve of a validation score
+    score : that of the points or of the curve
+    title, findings : what is read first
     scored : what the scores were measured on
+    notes : small print
 
     Raises
     ------
@@ -81,91 +100,71 @@ def write_report(
         raise UserError("a report needs matplotlib and jinja2; one is missing; run: pip install 'segraft[report]'")
     from segraft.reporting.pictures import LEGEND, picture
 
+    first = {name: runs[0] for name, runs in models.items()}
     projections: dict[int, Projection] = {}
-    views = [{name: run.view(k, sample) for name, run in runs.items()} for k, sample in enumerate(samples[:PICTURES])]
+    views = [{name: run.view(k, sample) for name, run in first.items()} for k, sample in enumerate(samples[:PICTURES])]
     text = _render(
         title=title,
-        summary=summary,
+        findings=findings,
+        notes=notes,
         scored=scored,
-        runs=list(runs),
-        scores=_score_rows(scores),
+        models={name: len(runs) for name, runs in models.items()},
+        scores=score_rows(scores),
+        seeds=_each_seed(models, scores),
         costs=costs or {},
         legend=LEGEND,
         pictures=[picture(sample, of_it, projections) for sample, of_it in zip(samples, views, strict=False)],
-        curves=_curves({name: run.folder.history() for name, run in runs.items()}),
         settings=[
-            *_settings_rows({name: run.folder.settings() for name, run in runs.items()}),
-            _segmentation_row({name: run.model for name, run in runs.items()}),
+            *settings_rows({name: [run.settings() for run in runs] for name, runs in models.items()}),
+            segmentation_row({name: [run.model for run in runs] for name, runs in models.items()}),
         ],
+        **_figures(models, points or {}, score),
     )
     page = RunFolder(Path(out)).report
     write_text(page, text)
     return page
 
 
-def _score_rows(scores: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
-    """One row per score that all runs have: its name, the direction that is better, and the value of each run."""
-    rows = []
-    for name, score in ((name + ending, score) for name, score in SCORES.items() for ending in ("", BESIDE)):
-        if not scores or not all(name in of_run for of_run in scores.values()):
-            continue
-        values = {run: of_run[name] for run, of_run in scores.items()}
-        best = max(values.values(), key=score.rank)
-        cells = {
-            run: {
-                "text": f"{value:.1f}" if score.kind == "count" else f"{value:.4f}",
-                "best": bool(score.better) and len(values) > 1 and value == best,
-            }
-            for run, value in values.items()
-        }
-        rows.append({"name": name, "better": ARROWS[score.better], "cells": cells})
-    return rows
+def _each_seed(
+    models: Mapping[str, Sequence[Shown]], scores: Mapping[str, Sequence[Scores]]
+) -> dict[str, dict[str, Any]]:
+    """Columns and rows of the scores of each run, of those models that have several."""
+    tables = {}
+    for name, runs in models.items():
+        if len(runs) > 1:
+            columns = [f"seed {run.settings()['seed']}" for run in runs]
+            rows = score_rows({column: [of_run] for column, of_run in zip(columns, scores[name], strict=True)})
+            tables[name] = {"columns": columns, "rows": rows}
+    return tables
 
 
-def _settings_rows(settings: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row per setting: its value in each run, and whether runs differ in it."""
-    names = dict.fromkeys(name for recorded in settings.values() for name in recorded)
-    rows = []
-    for name in names:
-        cells = {run: _plain(recorded.get(name)) for run, recorded in settings.items()}
-        rows.append({"name": name, "cells": cells, "differs": len(set(cells.values())) > 1})
-    return rows
-
-
-def _segmentation_row(models: Mapping[str, Model]) -> dict[str, Any]:
-    """How each model segments: what training set, or tuning since."""
-    cells = {run: _plain(asdict(model.config.segmentation)) for run, model in models.items()}
-    return {"name": "segmentation, as stored", "cells": cells, "differs": len(set(cells.values())) > 1}
-
-
-def _plain(value: Any) -> str:
-    """A setting as text."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) or "–"
-    if isinstance(value, list):
-        return ", ".join(map(_plain, value)) or "–"
-    return "–" if value is None else str(value)
-
-
-def _curves(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str]:
-    """Figures of all loss terms and validation scores as data URIs; those without a value are left out."""
+def _figures(models: Mapping[str, Sequence[Shown]], points: Mapping[str, Point], score: str) -> dict[str, Any]:
+    """Keys of the models, and all figures as SVG elements; those without a value are left out."""
     from segraft.reporting.curves import draw, score_curves, term_curves
-    from segraft.reporting.pictures import png_uri
+    from segraft.reporting.figures import key
+    from segraft.reporting.tradeoff import draw_tradeoff
 
-    terms, scores = term_curves(histories), score_curves(histories, CURVES)
-    figures = {}
-    if terms:
-        figures["Loss terms on training patches (unweighted; thin: as measured, thick: smoothed)"] = png_uri(
-            draw(terms, list(histories), falling=True)
-        )
-    if scores:
-        figures["Scores on validation images"] = png_uri(draw(scores, list(histories), falling=False))
-    return figures
+    histories = {name: [run.history() for run in runs] for name, runs in models.items()}
+    names = list(models)
+    curves = score_curves(histories, CURVES)
+    first = {score: curves.pop(score)} if not points and score in curves else {}
+    return {
+        "keys": {name: key(number) for number, name in enumerate(names)},
+        "tradeoff": draw_tradeoff(points, score) if points else [],
+        "first_curve": draw(first, names, falling=False),
+        "score_curves": draw(curves, names, falling=False),
+        "term_curves": draw(term_curves(histories), names, falling=True),
+    }
 
 
 def _render(**values: Any) -> str:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    source = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(source).render(**values)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(**values)

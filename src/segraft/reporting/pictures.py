@@ -13,7 +13,7 @@ from PIL import Image
 from segraft.images.normalisation import Normalisation
 from segraft.labels.borders import between_objects
 from segraft.labels.contingency import contingency
-from segraft.reporting.colours import DARK, rgb, soft
+from segraft.reporting.colours import CLEAR, DARK, rgb, soft
 from segraft.reporting.error_map import ErrorMap
 from segraft.reporting.projection import Projection, fit_projection
 from segraft.reporting.view import SHOWN, View, computed_part, shown
@@ -24,13 +24,13 @@ LEGEND = {
     "outline": "#90a4ae",
     "split": "#e69f00",
     "merged": "#0072b2",
-    "missed": "#1a1a1a",
+    "missed": "#d55e00",
     "false": "#cc79a7",
     "unknown": "#fff3c4",
 }
 """Colours of the error classes after the background; those of errors are told apart by colour-blind readers, too."""
 ERRORS = ("split", "merged", "missed", "false")
-PAPER, EDGE = (255, 255, 255), (255, 255, 255)
+EDGE = (255, 255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,11 @@ def _numbered_like(labels: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def error_colours(errors: ErrorMap, predicted: np.ndarray) -> np.ndarray:
-    """Colour an error map ``(y, x)`` at twice the size, ``(2 y, 2 x, 3)`` uint8, with the predicted edges in white."""
-    table = np.array([PAPER, *(rgb(colour) for colour in LEGEND.values())], np.uint8)
+    """Colour an error map ``(y, x)`` at twice the size, ``(2 y, 2 x, 4)`` uint8, with the predicted edges in white.
+
+    The background is clear: it is the page's, light or dark.
+    """
+    table = np.array([CLEAR, *((*rgb(colour), 255) for colour in LEGEND.values())], np.uint8)
     colours = doubled(table[errors.classes])
     colours[between_objects(doubled(predicted))] = EDGE
     return colours
@@ -136,13 +139,11 @@ def doubled(pixels: np.ndarray) -> np.ndarray:
 
 
 def data_uri(pixels: np.ndarray) -> str:
-    """A picture, grey ``(y, x)`` or colour ``(y, x, 3)``, both uint8, as the data URI of a PNG of 256 colours."""
+    """A picture as the data URI of a PNG file.
+
+    Grey ``(y, x)``, colour ``(y, x, 3)``, which is stored in 256 colours, or with transparency ``(y, x, 4)``; uint8.
+    """
     image = Image.fromarray(pixels)
     file = io.BytesIO()
-    (image if pixels.ndim == 2 else image.quantize(256)).save(file, "png", optimize=True)
-    return png_uri(file.getvalue())
-
-
-def png_uri(png: bytes) -> str:
-    """The bytes of a PNG file as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+    (image.quantize(256) if image.mode == "RGB" else image).save(file, "png", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

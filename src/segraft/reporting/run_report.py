@@ -22,13 +22,14 @@ def write_run_report(path: Path, run: Shown | None = None, samples: Sequence[Sam
     """
     folder = RunFolder(Path(path))
     best = folder.best_validation()
-    run = Shown.of_folder(folder.path) if run is None else run
+    run = Shown.of(folder.path) if run is None else run
     return write_report(
         folder.path,
-        {folder.name: run},
+        {folder.name: [run]},
         _validation_samples(folder) if samples is None else samples,
-        {folder.name: best["val"]} if best else {},
+        {folder.name: [best["val"]]} if best else {},
         _sizes(folder.name, run),
+        score=folder.monitor(),
         title=f"Run {folder.name}",
         scored=f"the validation images, with the model kept from step {best['step']}" if best else "",
     )
