@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segraft.cli import main
-from segraft.commands.report import caveat, compare, paired_difference, verdict
+from segraft.commands.report import caveat, compare, over_seeds, paired_difference, verdict
 from segraft.errors import UserError
 from segraft.model import benchmarking
 from shared.run_folders import make_run
@@ -65,6 +65,13 @@ def test_model_files_are_compared_like_runs(
     text = (out / "report.html").read_text(encoding="utf-8")
     assert "Curves" not in text
     assert "student-1" in text
+
+
+def test_costs_of_seeds_are_means_of_what_is_known() -> None:
+    times = dict.fromkeys(("macs", "preparation", "network", "postprocessing", "total"), 1.0)
+    one = {**times, "parameters": 300, "memory": 10, "size": (4, 4)}
+    assert over_seeds([one, {**one, "total": 2.0, "memory": None}]) == {**one, "total": 1.5}
+    assert over_seeds([{**one, "memory": None}])["memory"] is None
 
 
 def test_paired_difference_is_that_of_the_images() -> None:

@@ -181,8 +181,8 @@ def scores_of(
 def over_seeds(costs: Sequence[Measured]) -> dict[str, Any]:
     """What a model costs: means over its runs of what is measured, and what is the same for all."""
     numbers = ("parameters", "macs", "preparation", "network", "postprocessing", "total", "memory")
-    known = [name for name in numbers if all(each[name] is not None for each in costs)]
-    means = {name: np.mean([each[name] for each in costs]).item() for name in known}
+    known = {name: [each[name] for each in costs if each[name] is not None] for name in numbers}
+    means: dict[str, Any] = {name: np.mean(values).item() if values else None for name, values in known.items()}
     return {**costs[0], **means, "parameters": round(means["parameters"])}
 
 
