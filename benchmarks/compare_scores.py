@@ -4,7 +4,7 @@
 
 Each set is a name and one file per seed, over the same images. Per image, scores are averaged over the seeds; the
 images are then drawn with replacement. Prints mean and spread over seeds of each set, and what each later set differs
-from the first, with the 95 % interval.
+from the first, with the 95 % interval. Of files that ``--protocol both`` wrote, ``--protocol`` says which scores.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from segraft.commands.report import paired_difference
 SCORES = ("aji", "pq", "f1", "sq", "dice", "sbd", "dic", "voi", "arand")
 
 
-def read(files: list[str]) -> dict[str, np.ndarray]:
+def read(files: list[str], protocol: str) -> dict[str, np.ndarray]:
     """Scores by name, each ``(seeds, images)`` in the order of the images' names."""
-    runs = [json.loads(Path(file).read_text())["images"] for file in files]
+    held = [json.loads(Path(file).read_text()) for file in files]
+    runs = [each.get(protocol, each)["images"] for each in held]
     names = sorted(runs[0])
     if any(sorted(run) != names for run in runs):
         raise SystemExit("the files score different images; wanted the same in each")
@@ -51,7 +52,9 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", nargs="+", action="append", required=True, metavar="NAME FILE")
-    sets = {name: read(files) for name, *files in parser.parse_args().runs}
+    parser.add_argument("--protocol", choices=("ours", "paper"), default="ours", help="of files that hold both")
+    options = parser.parse_args()
+    sets = {name: read(files, options.protocol) for name, *files in options.runs}
     table(list(sets), {score: [spread(scores[score]) for scores in sets.values()] for score in SCORES})
     (first, base), *others = sets.items()
     print()

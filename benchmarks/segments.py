@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -43,13 +44,14 @@ def main() -> None:
     model = segraft.load(options.model, "cpu")
     images = [read_image(path) for path in list_images(options.images)[: options.count]]
     stored = model.config.segmentation
-    grid = Segmentation("mutex", stored.foreground_threshold, 0.0, stored.minimum_size, {"strides": (5, 5)})
+    grid = replace(stored, segmenter="mutex", thickness=0.0, settings={"strides": (5, 5)})
     times: dict[str, list[float]] = {"grid of 5, thickness 0": [], "all edges, thickness 2": [], "fragment rule": []}
     for number in range(options.rounds + 1):
         for image in images:
             affinities, probability = model.affinities(image)
             inside = probability > stored.foreground_threshold
-            raw = Segmentation("mutex", stored.foreground_threshold, 0.0, 0).segment(affinities, model.offsets, inside)
+            slivers = Segmentation(thickness=0.0)
+            raw = slivers.segment(affinities, model.offsets, inside)
             attraction = affinities[:2].clip(0, 1)
             tasks: tuple[Callable[[], object], ...] = (
                 lambda image=image: _predict(model, image, grid),

@@ -62,7 +62,8 @@ def test_training_takes_the_answer(masks: str, binary: Path, tmp_path: Path, cap
 def test_pieces_become_objects(space: tuple[int, ...], tmp_path: Path) -> None:
     mask = blobs(2, 8, 16, shape=space).astype(np.int16)
     mask[..., -1, :] = -1
-    root = fill(tmp_path, {"a": mask})
+    root = fill(tmp_path / "train", dict.fromkeys("abcd", mask)).parent
+    fill(root / "val", {"e": mask})
     default, as_it_is, pieces = (
         open_dataset("folder", root, "train", **options)[0].labels
         for options in ({}, {"masks": "objects"}, {"masks": "components"})

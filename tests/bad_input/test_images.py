@@ -139,7 +139,7 @@ def test_strange_images_are_trained_on(case: str, cells: Path, tmp_path: Path, c
     for split in ("train", "val"):
         for number in range(2):
             write_image(cells / split / "images" / f"{number}.tif", FINE_IMAGES[case])
-            labels = np.arange(FINE_IMAGES[case].size).reshape(FINE_IMAGES[case].shape) // 300
+            labels = np.arange(FINE_IMAGES[case].size).reshape(FINE_IMAGES[case].shape) // 300 + number
             write_image(cells / split / "masks" / f"{number}.tif", labels.astype(np.int32))
     code, _ = call(capfd, *train(cells, tmp_path / "out"))
     assert code == 0

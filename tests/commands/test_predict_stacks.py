@@ -111,7 +111,7 @@ def test_one_channel_of_a_stack(run: Path, tmp_path: Path) -> None:
 
 def test_one_table_with_the_plane_of_each_object(run: Path, tmp_path: Path) -> None:
     imagej(tmp_path / "s.tif", SERIES, "TYX")
-    tifffile.imwrite(tmp_path / "a.tif", SERIES[2])
+    imagej(tmp_path / "a.tif", SERIES[2], "YX")
     assert segraft.predict(run, [tmp_path], out=tmp_path / "out", table=True) == 0
     text = (tmp_path / "out" / "s.csv").read_text()
     single = (tmp_path / "out" / "a.csv").read_text().splitlines()

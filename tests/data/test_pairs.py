@@ -18,6 +18,7 @@ from segraft.images.writing import write_image
 from segraft.labels.coco import CocoWriter
 from segraft.labels.imagej import write_rois
 from segraft.labels.outlines import write_outlines
+from segraft.types import Sample
 from shared.messages import one_line
 
 NAMES = ("x1", "x2", "x10")
@@ -106,11 +107,20 @@ def test_images_may_lack_masks(tmp_path: Path) -> None:
         assert folder(tmp_path / root, "train", labelled=False)
 
 
+def the_only(root: Path) -> Sample:
+    """The only sample of a folder, whole: as one of a split of its own."""
+    root.rename(root.with_name("val"))
+    root.mkdir()
+    root.with_name("val").rename(root / "val")
+    (sample,) = folder(root, "val")
+    return sample
+
+
 def test_json_beside_containers_with_labels_of_their_own_does_not_matter(tmp_path: Path) -> None:
     write_image(tmp_path / "x.h5", LABELS, key="raw")
     write_image(tmp_path / "x.h5", LABELS, key="labels")
     (tmp_path / "settings.json").write_text("{}")
-    np.testing.assert_array_equal(folder(tmp_path, "train")[0].labels, LABELS)
+    np.testing.assert_array_equal(the_only(tmp_path).labels, LABELS)
 
 
 def test_a_label_image_counts_more_than_outlines_beside_it(tmp_path: Path) -> None:
@@ -118,7 +128,7 @@ def test_a_label_image_counts_more_than_outlines_beside_it(tmp_path: Path) -> No
     image(tmp_path / "images" / "x.png")
     write_image(tmp_path / "labels" / "x.tif", LABELS)
     write_outlines(tmp_path / "labels" / "x.geojson", LABELS[:4])
-    np.testing.assert_array_equal(folder(tmp_path, "train")[0].labels, LABELS)
+    np.testing.assert_array_equal(the_only(tmp_path).labels, LABELS)
 
 
 def two_images(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,15 @@ TINY = ("--network", "resunet-tiny", "--width", 2, "--dim", 4)
 SHORT = ("--patch", 16, 16, "--batch", 1, "--steps", 1, "--workers", 0, "--device", "cpu")
 
 
+PROGRESS = re.compile(r"step \d+ of \d+: ")
+
+
 def call(capfd: Capture, *tokens: object) -> tuple[int, list[str]]:
-    """Run one command: its exit code and its lines on stderr."""
+    """Run one command: its exit code and its lines on stderr, but those of progress."""
     code = main([str(token) for token in tokens])
     out, err = capfd.readouterr()
     assert "Traceback" not in out + err
-    return code, err.splitlines()
+    return code, [line for line in err.splitlines() if not PROGRESS.match(line)]
 
 
 def refused(capfd: Capture, words: str, *tokens: object) -> None:

@@ -48,10 +48,17 @@ def squares(count: int, channels: int = 1, empty: bool = False, labelled: bool =
     return tuple(samples)
 
 
+def speck() -> Sample:
+    """An image whose only object is one pixel in a corner."""
+    (sample,) = squares(1, empty=True)
+    sample.labels[0, 0] = 1
+    return sample
+
+
 SETS: dict[str, dict[str, tuple[Sample, ...]]] = {
     "grey": {"train": squares(4), "val": squares(2)},
     "colour": {"train": squares(3, 3), "val": squares(1, 3)},
-    "empty": {"train": squares(2, empty=True), "val": squares(1, empty=True)},
+    "sparse": {"train": (*squares(3, empty=True), speck()), "val": squares(1, empty=True)},
     "unvalidated": {"train": squares(2), "val": ()},
     "unlabelled": {"train": squares(2), "val": squares(2, labelled=False)},
 }

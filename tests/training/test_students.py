@@ -26,7 +26,7 @@ from shared.runs import PROJECT, SETS, SMALL, assert_same, assert_same_run, hist
         pytest.param("colour", {}, id="colour"),
         pytest.param("colour", {"channels": (0, 2)}, id="two channels"),
         pytest.param("colour", {"channels": (1,)}, id="one channel"),
-        pytest.param("empty", {}, id="no instance anywhere"),
+        pytest.param("sparse", {}, id="hardly any instance"),
         pytest.param("grey", {"precision": "bfloat16"}, id="bfloat16"),
         pytest.param("grey", {"precision": "float16"}, id="float16"),
         pytest.param("grey", {"optimizer": "adamw", "decay": 0.1, "schedule": "constant", "clip": None}, id="adamw"),

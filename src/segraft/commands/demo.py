@@ -1,13 +1,15 @@
-"""The demonstration: the whole story on generated images."""
+"""The demonstration: a small student learns from a teacher, on real nuclei or from nothing on generated cells."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from segraft.commands.report import compare
 from segraft.data import open_dataset
+from segraft.data.shipped import NUCLEI, TEACHER_FILE
 from segraft.errors import UserError
 from segraft.files import make_folder
 from segraft.images.writing import write_image
@@ -19,8 +21,12 @@ from segraft.weights import GRAPH_WEIGHTS
 TEACHER, ALONE, DISTILLED = "teacher", "student alone", "student distilled"
 IMAGES = {"train": 64, "val": 8, "test": 16}
 CELLS = {"density": 0.35, "occlusion": 0.1}
-"""Generated images of the demonstration: crowded, but learnt within minutes."""
+"""Generated images: crowded, but learnt within minutes."""
+SEEDS = 3
+"""Trainings of each student on real nuclei: one alone says little."""
 TEACHER_WIDTH, STUDENT_WIDTH = 8, 2
+"""Of the generated demonstration; that on nuclei brings its teacher, and has a student of the same width."""
+TEACHER_STEPS, STEPS = 400, 300
 SHORT: dict[str, Any] = {
     "patch": (128, 128),
     "batch": 4,
@@ -28,35 +34,40 @@ SHORT: dict[str, Any] = {
     "warmup": 30,
     "geometry": ("flip", "rotate90"),
     "intensity": ("brightness",),
-    "minimum_size": 20,
-    "validation_images": 4,
+    "validate_every": 100,
 }
-"""Settings of a training that ends within two minutes on two CPU cores."""
+"""Settings of a training that ends within a minute or two on two CPU cores."""
+VARIED: dict[str, Any] = {"geometry": ("flip", "rotate90", "scale"), "intensity": ("brightness", "contrast")}
+"""Augmentation of the few real nuclei."""
 OFFSETS = 10.0
-"""Means over offsets count that many times, which makes them sums, as in the authors' code: the affinities, which
-tell touching cells apart, are then not outweighed by the foreground."""
+"""Of generated cells, means over offsets count that many times, which makes them sums, as in the authors' code: the
+affinities, which tell touching cells apart, are then not outweighed by the foreground."""
+SUPERVISED = {"affinity": OFFSETS}
+GRAPH = {"affinity": OFFSETS, "intra_affinity": OFFSETS * GRAPH_WEIGHTS["intra_affinity"]}
 
 
 def demo(
     out: str | Path = "segraft-demo",
     *,
-    teacher_steps: int = 400,
-    steps: int = 300,
+    generated: bool = False,
+    steps: int = STEPS,
     seed: int = 0,
     device: str = "auto",
     resume: bool = False,
 ) -> Path:
-    """Tell the whole story on generated images and return the path of its report.
+    """Distil a small student on real nuclei and return the path of the report.
 
-    Trains a teacher, a student alone, and the same student distilled from the teacher with as many steps; scores all
-    three on test images; measures what they cost; prints a table; writes ``report.html``. All of it stays in ``out``.
+    A teacher comes with the package. The same small student is trained alone and distilled from the teacher, with as
+    many steps and three seeds each; all are scored on test images, and what they cost is measured. Prints a table and
+    writes ``report.html``. With ``generated``, images of cells are made, and the teacher is trained on them, too; one
+    seed each. All of it stays in ``out``.
 
     Parameters
     ----------
     out : folder to make
-    teacher_steps : optimisation steps of the teacher
+    generated : tell the story from nothing, on generated cells, in place of real nuclei
     steps : optimisation steps of each student
-    seed : of the data and of the training
+    seed : the first one of the trainings; with generated cells also of these
     device : where to train: auto, cpu, cuda or mps
     resume : go on with a demonstration that was interrupted
 
@@ -71,17 +82,18 @@ def demo(
         )
     if out.exists() and any(out.iterdir()) and not resume:
         raise UserError(f"{out} exists already, expected a new folder; choose another --out, or continue with --resume")
-    print(f"[1/5] generate {sum(IMAGES.values())} images of cells in {out / 'data'}", flush=True)
-    generate(out / "data", seed)
-    stages = _stages(out, teacher_steps, steps, seed, device)
-    for number, (name, settings) in enumerate(stages.items(), start=2):
-        print(f"[{number}/5] {name}: {settings.steps} steps", flush=True)
+    if generated:
+        print(f"generate {sum(IMAGES.values())} images of cells in {out / 'data'}", flush=True)
+        generate(out / "data", seed)
+    stages = (_from_nothing if generated else _on_nuclei)(out, steps, seed, device)
+    for number, (name, settings) in enumerate(stages.items(), start=1):
+        print(f"[{number}/{len(stages)}] {name}: {settings.steps} steps", flush=True)
         finish(settings)
-    print("[5/5] score on the test images, measure, report", flush=True)
+    print("score on the test images, measure, report", flush=True)
     runs = {name: settings.out for name, settings in stages.items()}
-    page = compare(
-        runs, "folder", out / "data", "test", out, device=device, title="segraft demo: a student from nothing"
-    )
+    teacher, root = ({}, out / "data") if generated else ({TEACHER: TEACHER_FILE}, NUCLEI)
+    title = f"segraft demo: a student {'from nothing' if generated else 'of nuclei'}"
+    page = compare({**teacher, **runs}, "folder", root, "test", out, device=device, title=title)
     print(f"{(time.monotonic() - begin) / 60:.1f} minutes")
     return page
 
@@ -97,23 +109,34 @@ def generate(root: Path, seed: int) -> None:
                     write_image(path, array)
 
 
-def _stages(out: Path, teacher_steps: int, steps: int, seed: int, device: str) -> dict[str, TrainSettings]:
-    """Settings of the three trainings, in their order."""
-    common = {**SHORT, "dataset": "folder", "root": out / "data", "seed": seed, "device": device}
-    student = {**common, "network": "resunet-tiny", "width": STUDENT_WIDTH, "steps": steps, "validate_every": 100}
-    supervised = {"affinity": OFFSETS}
-    distilled = {"affinity": OFFSETS, "intra_affinity": OFFSETS * GRAPH_WEIGHTS["intra_affinity"]}
-    teacher = TrainSettings(
-        **common,
-        weights=supervised,
-        network="resunet",
-        width=TEACHER_WIDTH,
-        steps=teacher_steps,
-        validate_every=100,
-        out=out / "teacher",
-    )
+def _on_nuclei(out: Path, steps: int, seed: int, device: str) -> dict[str, TrainSettings]:
+    """Settings of the students on real nuclei, alone and distilled by turns, in their order."""
+    stages: dict[str, TrainSettings] = {}
+    for each in range(seed, seed + SEEDS):
+        student = _common({**VARIED, "root": NUCLEI, "seed": each, "device": device}, steps)
+        alone, distilled = f"{ALONE} {each}", f"{DISTILLED} {each}"
+        stages[alone] = TrainSettings(**student, out=out / _folder(alone))
+        stages[distilled] = DistillSettings(**student, out=out / _folder(distilled), teacher=TEACHER_FILE)
+    return stages
+
+
+def _from_nothing(out: Path, steps: int, seed: int, device: str) -> dict[str, TrainSettings]:
+    """Settings of the three trainings on generated cells, in their order."""
+    common = {"root": out / "data", "seed": seed, "device": device, "minimum_size": 20, "validation_images": 4}
+    student, teacher = _common(common, steps), _common(common, TEACHER_STEPS)
     return {
-        TEACHER: teacher,
-        ALONE: TrainSettings(**student, weights=supervised, out=out / "student-alone"),
-        DISTILLED: DistillSettings(**student, weights=distilled, out=out / "student-distilled", teacher=teacher.out),
+        TEACHER: TrainSettings(
+            **{**teacher, "network": "resunet", "width": TEACHER_WIDTH}, weights=SUPERVISED, out=out / TEACHER
+        ),
+        ALONE: TrainSettings(**student, weights=SUPERVISED, out=out / _folder(ALONE)),
+        DISTILLED: DistillSettings(**student, weights=GRAPH, out=out / _folder(DISTILLED), teacher=out / TEACHER),
     }
+
+
+def _common(common: Mapping[str, Any], steps: int) -> dict[str, Any]:
+    """What all trainings of a student have in common."""
+    return {**SHORT, "dataset": "folder", "network": "resunet-tiny", "width": STUDENT_WIDTH, "steps": steps, **common}
+
+
+def _folder(name: str) -> str:
+    return name.replace(" ", "-")
