@@ -264,3 +264,13 @@ def test_a_closed_pipe_is_no_error(tokens: list[str]) -> None:
 def test_no_other_attribute_is_made_up() -> None:
     with pytest.raises(AttributeError, match="nope"):
         cli.nope  # noqa: B018
+
+
+def test_threads_do_not_spin_while_they_wait() -> None:
+    """Else small networks train ten times slower beside another program; what the user set counts more."""
+    show = "import os, sys; from segraft.cli import main; main(['--version']); print(os.environ['OMP_WAIT_POLICY'])"
+    for given, kept in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        environment |= {} if given is None else {"OMP_WAIT_POLICY": given}
+        done = subprocess.run([sys.executable, "-c", show], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.split()[-1] == kept
