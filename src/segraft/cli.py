@@ -31,9 +31,9 @@ HELP = {
     "weights": "Weight of a loss term in place of the default: --weights.TERM VALUE.",
 }
 """Words for the command line alone."""
-WAITING = "OMP_WAIT_POLICY"
-"""How threads of OpenMP wait for one another: without it they spin, and where another program has a core, each of a
-network's many small steps waits until that is done: training takes ten times as long."""
+SPINNING = ("GOMP_SPINCOUNT", "10000")
+"""How long threads of OpenMP (on Linux) spin while they wait for one another. By default it is so long that where another
+program has a core, each of a network's many small steps waits until that is done: training takes ten times as long."""
 OPTIONS = dict[str, Any]
 """The type of a data set's options, each of which may have any."""
 app = App(
@@ -168,7 +168,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
     0 done, 1 some inputs failed, 2 a mistake, 128 and the signal's number (130 for Ctrl-C) stopped by a signal.
     """
-    os.environ.setdefault(WAITING, "PASSIVE")  # PyTorch reads it when it is imported
+    os.environ.setdefault(*SPINNING)  # PyTorch reads it when it is imported
     try:
         with answered_by(terminate), _notices_in_lines():
             code = _call(sys.argv[1:] if tokens is None else list(tokens))
