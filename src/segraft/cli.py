@@ -32,8 +32,9 @@ HELP = {
 }
 """Words for the command line alone."""
 SPINNING = ("GOMP_SPINCOUNT", "10000")
-"""How long threads of OpenMP (on Linux) spin while they wait for one another. By default it is so long that where another
-program has a core, each of a network's many small steps waits until that is done: training takes ten times as long."""
+"""How long threads of OpenMP (on Linux) spin while they wait for one another. By default it is so long that where
+another program has a core, each of a network's many small steps waits until that is done: training takes ten times as
+long."""
 OPTIONS = dict[str, Any]
 """The type of a data set's options, each of which may have any."""
 app = App(
