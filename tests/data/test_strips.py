@@ -60,10 +60,9 @@ def test_few_images_are_trained_on_and_the_user_is_told(
     tokens = "train", "folder", "--root", tmp_path / "cells", *TINY, *SHORT, "--out", tmp_path / "run"
     code, lines = call(capfd, *tokens)
     assert code == 0
-    notice, validation = lines
+    (notice,) = lines
     assert notice == (
         f"segraft: {tmp_path / 'cells'} has {count} image{'s' * (count > 1)}: "
         "validating on a strip of each, which training does not see"
     )
-    assert validation.startswith("step 1 of 1: validation aji ")
     assert main(["tune", str(tmp_path / "run"), "--foreground-threshold", "0.5", "--minimum-size", "0"]) == 0
