@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import errno
 import itertools
 import math
@@ -10,7 +9,6 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,34 +27,14 @@ from segraft.graphs.offsets import OFFSETS_2D
 from segraft.model import checkpoint
 from segraft.model.config import Segmentation
 from segraft.model.model import Model
-from segraft.model.torch_runner import TorchRunner, find_device
+from segraft.model.torch_runner import TorchRunner
 from segraft.networks import create_network, resunet
 from segraft.networks.contract import Network
 from segraft.tensors import Output
 from segraft.types import Geometry
-from shared.models import a_config, a_model
+from shared.models import a_config, a_model, lively
 
 CONFIG: dict[str, Any] = {"network": {"name": "resunet", "in_channels": 1, "dim": 4, "filters": [2, 4, 8]}}
-
-
-@cache
-def trained(in_channels: int) -> Network:
-    """A network with random weights whose embedding and foreground vary from pixel to pixel, so that objects arise."""
-    torch.manual_seed(3)
-    network = create_network("resunet", in_channels=in_channels, dim=4, filters=(2, 4, 8))
-    with torch.no_grad():
-        network.train()
-        for _ in range(30):  # running statistics as after a training
-            output = network(torch.rand(2, in_channels, 64, 64))
-        network.eval()
-        network.embedding.bias -= output.embedding.mean((0, 2, 3))
-        network.foreground[-1].bias -= output.foreground.mean()
-    return network
-
-
-def lively(in_channels: int = 1) -> Network:
-    """A copy of such a network."""
-    return copy.deepcopy(trained(in_channels))
 
 
 def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
@@ -394,14 +372,6 @@ def test_load_gives_the_model_that_was_saved(tmp_path: Path) -> None:
     for found, expected in zip(model.affinities(image), same.affinities(image), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-5)
     assert a_model(network).offsets == OFFSETS_2D
-
-
-def test_devices() -> None:
-    assert find_device("cpu").type == "cpu"
-    assert find_device("auto").type in {"cpu", "cuda", "mps"}
-    for name in ("gpu", "cuda:99", "cuda:x", "", "meta"):
-        with pytest.raises(UserError, match="cpu"):
-            find_device(name)
 
 
 def test_too_little_memory_on_the_device(oracle: Model, monkeypatch: pytest.MonkeyPatch) -> None:
