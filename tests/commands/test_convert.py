@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import segraft
 from segraft.cli import main
 from segraft.images.reading import read_labels
+from segraft.images.voxel_size import read_voxel_size
 from segraft.images.writing import write_image
 from segraft.labels.relabel import consecutive
 from shared.commands import Capture, call, files, partial, refused
@@ -148,6 +150,50 @@ def test_volumes_stay_label_images(tmp_path: Path, capfd: Capture) -> None:
     write_image(tmp_path / "x.tif", np.ones((3, 8, 9), np.uint16))
     for to in ("geojson", "roi", "coco"):
         refused(capfd, "expected 2-D labels", "convert", tmp_path / "x.tif", "--out", tmp_path / to, "--to", to)
+
+
+def calibrated(path: Path, array: np.ndarray, axes: str, **metadata: object) -> Path:
+    """A tif of ImageJ with pixels of a quarter and half a micrometre."""
+    described = {"axes": axes, "unit": "um", **metadata}
+    tifffile.imwrite(path, array, imagej=True, resolution=(2.0, 4.0), metadata=described)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("axes", "metadata", "size"),
+    [
+        ("YX", {}, (250, 500)),
+        ("ZYX", {"spacing": 3.0}, (3000, 250, 500)),
+        ("TYX", {}, (250, 500)),
+    ],
+)
+def test_label_images_keep_axes_and_pixel_size(
+    tmp_path: Path, axes: str, metadata: dict[str, float], size: tuple[float, ...], capfd: Capture
+) -> None:
+    labels = np.arange(2 * 6 * 8, dtype=np.uint16).reshape(2, 6, 8)
+    path = calibrated(tmp_path / "x.tif", labels if len(axes) == 3 else labels[0], axes, **metadata)
+    assert call(capfd, "convert", path, "--out", tmp_path / "out") == (0, [])
+    with tifffile.TiffFile(tmp_path / "out" / "x.tif") as tif:
+        assert tif.imagej_metadata is not None
+        assert tif.imagej_metadata["unit"] == "um"
+        assert tif.series[0].axes == axes
+        assert np.array_equal(tif.asarray(), tifffile.imread(path))
+    assert read_voxel_size(tmp_path / "out" / "x.tif") == pytest.approx(size)
+
+
+def test_outlines_and_masks_have_the_pixel_size_of_their_image(cells: Path, tmp_path: Path, capfd: Capture) -> None:
+    for name in ("01", "02", "03"):
+        calibrated(cells / "images" / f"{name}.tif", read_labels(cells / "images" / f"{name}.tif"), "YX")
+    for number, to in enumerate(("geojson", "roi", "coco"), 1):
+        source = cells / "masks" / f"0{number}.tif"
+        assert call(capfd, "convert", source, "--out", tmp_path / to, "--to", to) == (0, [])
+        tokens = ("convert", tmp_path / to, "--images", cells / "images", "--out", tmp_path / "out")
+        assert call(capfd, *tokens) == (0, [])
+    masks_of(read_labels(cells / "masks" / "01.tif"), tmp_path / "masks" / "01")
+    masks_of(read_labels(cells / "masks" / "04.tif"), tmp_path / "masks" / "04")
+    assert call(capfd, "convert", tmp_path / "masks", "--images", cells / "images", "--out", tmp_path / "more")[0] == 0
+    converted = [*sorted((tmp_path / "out").iterdir()), *sorted((tmp_path / "more").iterdir())]
+    assert [read_voxel_size(path) for path in converted] == [(250, 500)] * 4 + [None]
 
 
 def test_a_palette_png_becomes_a_label_image(tmp_path: Path, capfd: Capture) -> None:

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from segraft.errors import UserError
 from segraft.images.reading import read_image, split_key, with_key
 from segraft.images.stacks import each_image, open_stack
-from segraft.images.tif import write_tif_stack
+from segraft.images.tif import write_tif_planes
 from shared.messages import one_line
 
 IMAGE = np.arange(7 * 8, dtype=np.uint8).reshape(7, 8)
@@ -29,7 +29,7 @@ def test_a_written_stack_is_read_plane_by_plane(
 ) -> None:
     array = array if len(axes) == 2 else array[0]
     path = tmp_path_factory.mktemp("stack") / "s.tif"
-    write_tif_stack(path, array, axes, (2000.0, 300.0, 250.0)[-2 if axes == "T" else 0 :])
+    write_tif_planes(path, array, axes, (2000.0, 300.0, 250.0)[-2 if axes == "T" else 0 :])
     stack = open_stack(path, "s", channels=1, planes=True)
     count = int(np.prod(array.shape[: len(axes)]))
     if stack is None:

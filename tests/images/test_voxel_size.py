@@ -24,12 +24,57 @@ def test_imagej(tmp_path: Path) -> None:
     assert read_voxel_size(path) is None
 
 
+@pytest.mark.parametrize(
+    ("unit", "nm"),
+    [
+        ("micron", 1e3),
+        ("um", 1e3),
+        ("nm", 1),
+        ("mm", 1e6),
+        ("cm", 1e7),
+        ("inch", 2.54e7),
+        ("\\u00C5", 0.1),
+        (" um ", 1e3),
+    ],
+)
+def test_units_of_imagej(tmp_path: Path, unit: str, nm: float) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0], imagej=True, metadata={"unit": unit}, resolution=(4.0, 2.0))
+    assert read_voxel_size(tmp_path / "a.tif") == pytest.approx((0.5 * nm, 0.25 * nm))
+
+
+def test_imagej_leaves_out_what_is_usual(tmp_path: Path) -> None:
+    """A spacing of 1 and units of y and z that are those of x; negative spacings are written, too."""
+    for metadata, size in (
+        ({}, (1000, 500, 250)),
+        ({"spacing": -2.5}, (2500, 500, 250)),
+        ({"yunit": "mm", "zunit": "nm", "spacing": 40}, (40, 500_000, 250)),
+    ):
+        described = {"axes": "ZYX", "unit": "um", **metadata}
+        tifffile.imwrite(tmp_path / "a.tif", STACK, imagej=True, metadata=described, resolution=(4.0, 2.0))
+        assert read_voxel_size(tmp_path / "a.tif") == pytest.approx(size)
+
+
+@pytest.mark.parametrize(
+    ("unit", "per_unit", "nm"),
+    [("CENTIMETER", 20_000, 500), ("INCH", 25_400, 1000), ("INCH", 2400, None), ("CENTIMETER", 118.11, None)],
+)
+def test_tags_of_resolution_finer_than_any_printer(
+    tmp_path: Path, unit: str, per_unit: float, nm: float | None
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0], resolution=(per_unit, per_unit), resolutionunit=unit)
+    assert read_voxel_size(tmp_path / "a.tif") == (None if nm is None else pytest.approx((nm, nm)))
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0], resolution=(per_unit, per_unit), resolutionunit="NONE")
+    assert read_voxel_size(tmp_path / "a.tif") is None
+
+
 def test_ome_tif(tmp_path: Path) -> None:
     path = tmp_path / "a.ome.tif"
     sizes = {"PhysicalSizeX": 0.1, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 200.0, "PhysicalSizeYUnit": "nm"}
     tifffile.imwrite(path, STACK, metadata={"axes": "ZYX", "PhysicalSizeZ": 1.5, **sizes})
     assert read_voxel_size(path) == pytest.approx((1500, 200, 100))
     tifffile.imwrite(path, STACK[0], metadata={"axes": "YX", **sizes})
+    assert read_voxel_size(path) == pytest.approx((200, 100))
+    tifffile.imwrite(path, STACK, metadata={"axes": "ZYX", **sizes})
     assert read_voxel_size(path) == pytest.approx((200, 100))
 
 
@@ -50,6 +95,25 @@ def test_ome_zarr(tmp_path: Path, key: str | None) -> None:
     group = group.create_group(key) if key else group
     group.attrs["multiscales"] = [{"axes": axes, "datasets": levels}]
     assert read_voxel_size(f"{tmp_path}/a.zarr" + (f":{key}" if key else "")) == (500, 250)
+
+
+def test_levels_of_ome_zarr(tmp_path: Path) -> None:
+    """By the key of the array; a scale of the whole pyramid is a factor; axes without unit are left out."""
+    axes = [{"name": "t"}, {"name": "z", "type": "space"}]
+    axes += [{"name": n, "type": "space", "unit": "nanometer"} for n in "yx"]
+    levels = [
+        {"path": name, "coordinateTransformations": [{"type": "scale", "scale": [1, 1, size, size]}]}
+        for name, size in (("0", 2), ("1", 4))
+    ]
+    whole = [{"type": "scale", "scale": [60, 1, 3, 3]}]
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w")
+    for parent in (group, group.create_group("deep")):
+        for name in "01":
+            parent.create_array(name, data=STACK[None])
+        parent.attrs["multiscales"] = [{"axes": axes, "datasets": levels, "coordinateTransformations": whole}]
+    for key in ("", ":0", ":deep", ":deep/0"):
+        assert read_voxel_size(f"{tmp_path}/a.zarr{key}") == (6, 6)
+    assert read_voxel_size(f"{tmp_path}/a.zarr:1") == read_voxel_size(f"{tmp_path}/a.zarr:deep/1") == (12, 12)
 
 
 def test_files_that_do_not_tell(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from segraft.errors import UserError
 from segraft.images.reading import read_image, read_labels
-from segraft.images.writing import write_image
+from segraft.images.stacks import plane_axes
+from segraft.images.voxel_size import read_voxel_size
+from segraft.images.writing import write_image, write_labels
 from shared.messages import one_line
 
 GREY = np.arange(12 * 17, dtype=np.uint16).reshape(12, 17) * 300
@@ -142,3 +144,38 @@ def test_writing_a_key_keeps_the_other_arrays(tmp_path: Path, suffix: str) -> No
     np.testing.assert_array_equal(read_image(path), GREY)
     np.testing.assert_array_equal(read_labels(path), LABELS * 2)
     np.testing.assert_array_equal(read_labels(f"{path}:deep/labels"), LABELS + 1)
+
+
+SIZES = st.floats(0.1, 9000)
+
+
+@settings(deadline=None, max_examples=30)
+@given(axes=st.sampled_from(["", "T", "Z", "TZ", "?", "?Z"]), size=st.tuples(SIZES, SIZES, SIZES))
+@pytest.mark.parametrize("suffix", [".tif", ".h5", ".zarr"])
+def test_labels_keep_the_size_of_a_voxel(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, axes: str, size: tuple[float, ...]
+) -> None:
+    """Also with z known where no axis is z, or not known; ImageJ takes a spacing that is not stated for 1."""
+    labels = np.arange(2 ** len(axes) * 30, dtype=np.uint32).reshape(*[2] * len(axes), 5, 6)
+    path = tmp_path_factory.mktemp("sizes") / f"a{suffix}"
+    write_labels(path, labels, axes, size)
+    expected = size if "Z" in axes and (axes, suffix) != ("?Z", ".tif") else size[-2:]
+    assert read_voxel_size(path) == pytest.approx(expected, rel=1e-4)
+    np.testing.assert_array_equal(read_image(path), labels)
+    assert suffix != ".tif" or plane_axes(path) == axes
+    write_labels(path, labels, axes, size[-2:])
+    written = read_voxel_size(path)
+    assert written is not None
+    assert written[-2:] == pytest.approx(size[-2:], rel=1e-4)
+    assert written[:-2] in ((), (1000,))
+
+
+def test_a_zarr_that_describes_an_image_keeps_that(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    group = zarr.open_group(path, mode="w")
+    group.create_array("0", data=GREY)
+    described = {"version": "0.5", "multiscales": [{"axes": [], "datasets": [{"path": "0"}]}]}
+    group.attrs["ome"] = described
+    write_labels(path, LABELS, "", (300.0, 300.0))
+    assert zarr.open_group(path, mode="r").attrs["ome"] == described
+    np.testing.assert_array_equal(read_labels(path), LABELS)

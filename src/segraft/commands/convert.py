@@ -15,15 +15,16 @@ from segraft.data.label_listing import Labelled, list_labels
 from segraft.errors import UserError, choose
 from segraft.files import make_folder
 from segraft.images.reading import split_key
-from segraft.images.writing import write_image
+from segraft.images.writing import write_labels
 from segraft.labels.coco import CocoWriter
 from segraft.labels.imagej import write_rois
 from segraft.labels.outlines import write_outlines
 
-WRITERS: dict[str, tuple[str, Callable[[Path, np.ndarray], None]]] = {
-    "tif": (".tif", write_image),
-    "geojson": (".geojson", write_outlines),
-    "roi": (".zip", write_rois),
+Write = Callable[[Path, np.ndarray, Labelled], None]
+WRITERS: dict[str, tuple[str, Write]] = {
+    "tif": (".tif", lambda path, labels, of: write_labels(path, labels, of.axes(labels.ndim), of.voxel_size())),
+    "geojson": (".geojson", lambda path, labels, of: write_outlines(path, labels)),
+    "roi": (".zip", lambda path, labels, of: write_rois(path, labels)),
 }
 """Suffix and writer of the formats with a file for each image."""
 COCO_FILE = "annotations.json"
@@ -108,14 +109,12 @@ def _check_targets(tasks: Sequence[Task], out: Path, suffix: str) -> None:
         owners[target] = task.source
 
 
-def _convert(
-    place: Callable[[str], Path], write: Callable[[Path, np.ndarray], None], skip_existing: bool, task: Task
-) -> bool:
+def _convert(place: Callable[[str], Path], write: Write, skip_existing: bool, task: Task) -> bool:
     """Convert the labels of one image; False when the result is there already and stays."""
     target = place(task.labelled.name)
     if skip_existing and target.exists():
         return False
-    write(target, task.read())
+    write(target, task.read(), task.labelled)
     return True
 
 

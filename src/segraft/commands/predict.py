@@ -28,6 +28,13 @@ from segraft.types import Sample
 
 FOREGROUNDS = {"learnt": False, "truth": True}
 SUFFIXES = {"tif": ".tif", "png": ".png", "h5": ".h5", "zarr": ".zarr"}
+ADVICE = "predict with a smaller --tile"
+LOOK = (
+    "label images hold the numbers 1, 2, 3 and so on, which look black in ordinary viewers; open them in Fiji or napari"
+)
+PICTURES = ", or add --overlay for pictures to look at"
+VIEWED = ("tif", "png")
+"""Formats that ordinary viewers open."""
 
 
 def predict(
@@ -59,7 +66,9 @@ def predict(
     max_memory: float | None = None,
     device: str = "auto",
 ) -> int:
-    """Segment images with a trained model and write a label image for each.
+    """Segment images with a trained model and write a label image for each, with the image's pixel size.
+
+    Label images hold the numbers 1, 2, 3 and so on, which look black in ordinary viewers; ``--overlay`` is for looking.
 
     Time series and z-stacks are segmented plane by plane by a 2-D model, each plane as an image of its own, and written
     as a stack; a file of several images gives ``NAME_s0``, ``NAME_s1`` and so on.
@@ -110,8 +119,13 @@ def predict(
     segment.check(drawn=overlay or outlines)
     tasks = _tasks(images, place, segment, series, DataChoice(dataset, root, split, options))
     make_folder(out)
-    do, others = partial(_do, segment, place, skip_existing), _as_text(left_out(images))
-    return do_all(tasks, do, "segmenting", f"images segmented into {out}", "predict with a smaller --tile", others)
+    do, note = partial(_do, segment, place, skip_existing), _how_to_look(format, overlay, segment.model.geometry.ndim)
+    return do_all(tasks, do, "segmenting", f"images segmented into {out}", ADVICE, _others(images), note)
+
+
+def _how_to_look(format: str, overlay: bool, ndim: int) -> str:
+    """How label images are looked at, in words; nothing where there are pictures or no viewer would open them."""
+    return "" if overlay or format not in VIEWED else LOOK + PICTURES * (ndim == 2)
 
 
 def _place(out: Path, format: str, extras: Mapping[str, bool]) -> Callable[[str], Products]:
@@ -259,17 +273,24 @@ def _do(
     products = place(source.name)
     if skip_existing and products.complete:
         return False
+    size = segment.voxel_size(source.voxel_size)
     if isinstance(source, Stack):
         products.check_stack(source)
-        measured = "table" in products.paths
-        products.write_stack(source, *segment_planes(source, segment, measured, segment.voxel_size(source.voxel_size)))
+        found = segment_planes(source, segment, "table" in products.paths, size)
+        products.write_stack(source, *found, _with_spacing(size, source.voxel_size))
     else:
-        products.write(*segment(source), segment.voxel_size(source.voxel_size))
+        products.write(*segment(source), size)
     return True
 
 
-def _as_text(others: Sequence[Path]) -> str:
-    """Files that were left out, in words; nothing where there are none."""
+def _with_spacing(pixel_size: tuple[float, ...] | None, stored: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Add the distance of a stack's planes along z, where its file tells that, to the size of their pixels, in nm."""
+    return (*stored[:-2], *pixel_size) if pixel_size and stored else pixel_size
+
+
+def _others(images: Sequence[str | Path]) -> str:
+    """Files of other kinds that are left out, in words; nothing where there are none."""
+    others = left_out(images)
     if not others:
         return ""
     kind = "1 file of another kind" if len(others) == 1 else f"{len(others)} files of other kinds"

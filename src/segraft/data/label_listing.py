@@ -24,6 +24,8 @@ from segraft.images.label_sources import (
 )
 from segraft.images.names import IMAGE_ENDING
 from segraft.images.reading import is_image, read_image, split_key
+from segraft.images.stacks import plane_axes
+from segraft.images.voxel_size import read_voxel_size
 from segraft.types import Space
 
 
@@ -43,6 +45,18 @@ class Labelled:
                 "name the folder of images (--images)"
             )
         return to_channels_first(read_image(self.image), 2, name=str(self.image)).shape[1:]
+
+    def voxel_size(self) -> tuple[float, ...] | None:
+        """Return the size of a voxel in nm, as the labels or else the image state it, None where neither does."""
+        stated = (read_voxel_size(path) for path in (self.labels.path, self.image) if path)
+        return next((size for size in stated if size), None)
+
+    def axes(self, ndim: int) -> str:
+        """Return the letters of the axes before (y, x) of labels of ``ndim`` axes, ``?`` where nothing names them."""
+        letters = plane_axes(self.labels.path)[-(ndim - 2) :] if ndim > 2 else ""
+        if ndim == 3 and letters in ("", "?"):
+            return "Z" if len(self.voxel_size() or ()) == 3 else "?"
+        return letters
 
 
 def list_labels(inputs: Iterable[str | Path], images: str | Path | None = None) -> list[Labelled]:

@@ -115,13 +115,13 @@ def zarr_positions(node: Any) -> list[str]:
     """Return the keys of the images in an OME-Zarr that holds several positions; none elsewhere."""
     import zarr
 
-    if not isinstance(node, zarr.Group) or "bioformats2raw.layout" not in _described(node):
+    if not isinstance(node, zarr.Group) or "bioformats2raw.layout" not in described(node):
         return []
     return sorted((key for key in node.group_keys() if key.isdigit()), key=int)
 
 
-def _described(group: Any) -> Any:
-    """What OME-Zarr says of a group, in its old and its new place."""
+def described(group: Any) -> Any:
+    """Return what OME-Zarr says of a group, in its old and its new place."""
     return group.attrs.get("ome", group.attrs)
 
 
@@ -142,7 +142,7 @@ def zarr_array(path: Path, key: str | None, labels: bool) -> tuple[Any, str]:
         node, key = node[key], None
     axes: list[Any] = []
     while isinstance(node, zarr.Group):
-        attributes = _described(node)
+        attributes = described(node)
         if scales := attributes.get("multiscales"):
             axes = scales[0].get("axes", [])
             node = node[scales[0]["datasets"][0]["path"]]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from segraft.images.formats import OPENERS, SERIES, zarr_positions
+from segraft.images.formats import OPENERS, SERIES, TIF, zarr_positions
 from segraft.images.names import image_stem
 from segraft.images.reading import split_key, unreadable
 from segraft.images.series import Series, as_planes, pick
@@ -81,6 +81,18 @@ def _opened(file: Path, key: str | None, joined: bool) -> Iterator[Series]:
     """Open the series that the key names; without one the only one, or all of them ``joined`` as planes."""
     with OPENERS[file.suffix.lower()](file, key) as found:
         yield as_planes(file, found) if joined and len(found) > 1 else pick(file, found, None)
+
+
+def plane_axes(path: Path) -> str:
+    """Return the letters of a tif's axes before (y, x), T, Z or ``?`` for others; "" for other formats.
+
+    Raises ``UserError`` for a broken file, and for several series of which none is named.
+    """
+    file, key = split_key(path)
+    if file.suffix.lower() not in TIF:
+        return ""
+    with unreadable(file), _opened(file, key, joined=False) as series:
+        return "".join(letter if letter in "TZ" else "?" for letter in series.axes[:-2])
 
 
 def each_image(path: Path, number: int | None = None, planes: bool = False) -> list[tuple[Path, str]]:

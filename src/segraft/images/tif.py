@@ -89,26 +89,39 @@ def write_tif(temporary: Path, array: np.ndarray, path: Path, key: str) -> None:
     _write(temporary, array, photometric="rgb" if colour else "minisblack")
 
 
-def write_tif_stack(temporary: Path, array: np.ndarray, axes: str, voxel_size: Sequence[float] | None) -> None:
-    """Write planes ``(*axes, y, x)`` as ImageJ and Fiji show them, T and Z named, with their pixel size in nm.
+def write_tif_planes(temporary: Path, array: np.ndarray, axes: str, voxel_size: Sequence[float] | None) -> None:
+    """Write planes ``(*axes, y, x)`` as ImageJ and Fiji show them, T and Z named, with the size of a voxel, in nm.
 
-    The description is ImageJ's, the integers may be wider than those that ImageJ writes. Other axes than T, Z and
-    both in this order are named in tifffile's way, which ImageJ shows as plain slices.
+    The size is ``(y, x)`` or ``(z, y, x)``; the description is ImageJ's, the integers may be wider than those that
+    ImageJ writes. Planes that ``?`` counts are plain slices. ImageJ has no description for further axes and other
+    orders: these are named in tifffile's way, and the size of a pixel is in the tags of resolution.
     """
+    if axes not in ("", "T", "Z", "TZ", "?"):
+        scale = _resolution(voxel_size, 1e7, "CENTIMETER")
+        _write(temporary, array, photometric="minisblack", metadata={"axes": f"{axes.replace('?', 'Q')}YX"}, **scale)
+        return
+    description = _imagej(array.shape, axes, voxel_size)
+    scale = _resolution(voxel_size, 1e3, "NONE")
+    _write(temporary, array, photometric="minisblack", metadata=None, description=description, **scale)
+
+
+def _imagej(shape: Sequence[int], axes: str, voxel_size: Sequence[float] | None) -> str:
+    """Return ImageJ's description of planes, lengths in µm."""
     from tifffile import imagej_description
 
-    if axes not in ("T", "Z", "TZ"):
-        _write(temporary, array, photometric="minisblack", metadata={"axes": f"{axes.replace('?', 'Q')}YX"})
-        return
-    micrometres = [size / 1000 for size in voxel_size or ()]
-    known: dict[str, Any] = {"unit": "um"} if micrometres else {}
-    if len(micrometres) == 3:
-        known["spacing"] = micrometres[0]
-    scale: dict[str, Any] = {}
-    if micrometres:
-        scale = {"resolution": (1 / micrometres[-1], 1 / micrometres[-2]), "resolutionunit": "NONE"}
-    description = imagej_description(array.shape, axes=f"{axes}YX", **known)
-    _write(temporary, array, photometric="minisblack", metadata=None, description=description, **scale)
+    known: dict[str, Any] = {"unit": "um"} if voxel_size else {}
+    if voxel_size and len(voxel_size) == 3 and "Z" in axes:
+        known["spacing"] = voxel_size[0] / 1e3
+    if axes == "?":
+        return "\n".join(["ImageJ=1.11a", f"images={shape[0]}", *(f"{name}={known[name]}" for name in known), ""])
+    return imagej_description(shape, axes=f"{axes}YX", **known)
+
+
+def _resolution(voxel_size: Sequence[float] | None, unit: float, name: str) -> dict[str, Any]:
+    """Return tifffile's options for pixels per ``unit`` nm, which the tag calls ``name``; none without a size."""
+    if not voxel_size:
+        return {}
+    return {"resolution": (unit / voxel_size[-1], unit / voxel_size[-2]), "resolutionunit": name}
 
 
 def _write(temporary: Path, array: np.ndarray, **options: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from segraft.errors import UserError
 from segraft.images.stacks import Stack
-from segraft.images.writing import write_image, write_label_stack
+from segraft.images.writing import write_image, write_labels
 from segraft.labels.measured_objects import Table, write_rows, write_table
 from segraft.labels.outlines import write_outlines
 from segraft.reporting.overlay import overlay as draw_overlay
@@ -49,7 +49,7 @@ class Products:
             write_outlines(path, labels)
         if path := self.paths.get("overlay"):
             write_image(path, draw_overlay(image, labels))
-        write_image(self.paths["labels"], labels, key="labels")
+        write_labels(self.paths["labels"], labels, "Z" if labels.ndim == 3 else "", voxel_size)
 
     def check_stack(self, stack: Stack) -> None:
         """Raise ``UserError`` for what cannot show the planes of a stack."""
@@ -61,8 +61,11 @@ class Products:
                 "image; choose tif, h5 or zarr without overlay and outlines"
             )
 
-    def write_stack(self, stack: Stack, labels: np.ndarray, objects: Table) -> None:
-        """Write labels ``(*axes, y, x)`` and the table of all planes; the labels last."""
+    def write_stack(self, stack: Stack, labels: np.ndarray, objects: Table, voxel_size: Sequence[float] | None) -> None:
+        """Write labels ``(*axes, y, x)`` and the table of all planes; the labels last.
+
+        ``voxel_size`` is that of the stack in nm, with z or without, None where it is not known.
+        """
         if path := self.paths.get("table"):
             write_rows(path, objects)
-        write_label_stack(self.paths["labels"], labels, stack.axes, stack.voxel_size)
+        write_labels(self.paths["labels"], labels, stack.axes, voxel_size)
