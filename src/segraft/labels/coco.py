@@ -12,6 +12,7 @@ import numpy as np
 
 from segraft.errors import UserError
 from segraft.files import read_json, write_text
+from segraft.labels.check import UNKNOWN
 from segraft.labels.outlines import object_polygons
 from segraft.labels.shapes import Outline, Runs, Shape, draw
 
@@ -101,6 +102,7 @@ class CocoWriter:
     """Collects the objects of label images for one COCO file.
 
     Objects are polygons along the edges of their pixels, those with holes runs of pixels; all are of one category.
+    Unknown pixels (−1) are a crowd. Annotations are numbered from 1: COCO's evaluation takes a match with 0 for none.
     """
 
     def __init__(self) -> None:
@@ -134,6 +136,11 @@ def _annotations(labels: np.ndarray) -> Iterator[dict[str, Any]]:
             outline = {"size": list(labels.shape), "counts": _runs(mask)}
         box = [left, top, right - left, bottom - top]
         yield {"segmentation": outline, "area": int(mask.sum()), "bbox": box, "iscrowd": 0}
+    if (unknown := labels == UNKNOWN).any():
+        rows, columns = (np.flatnonzero(unknown.any(axis)).tolist() for axis in (1, 0))
+        box = [columns[0], rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]]
+        outline = {"size": list(labels.shape), "counts": _runs(unknown)}
+        yield {"segmentation": outline, "area": int(unknown.sum()), "bbox": box, "iscrowd": 1}
 
 
 def _runs(mask: np.ndarray) -> list[int]:

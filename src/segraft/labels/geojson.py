@@ -9,11 +9,10 @@ import numpy as np
 
 from segraft.errors import UserError
 from segraft.files import read_json
+from segraft.labels.outlines import IGNORED
 from segraft.labels.shapes import Outline
 
 EXPECTED = "GeoJSON, a FeatureCollection or a list of features"
-IGNORED = "Ignore*"
-"""QuPath's class of regions that are not to be judged."""
 
 
 def read_geojson(path: Path) -> list[Outline]:

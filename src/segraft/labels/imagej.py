@@ -9,6 +9,7 @@ import numpy as np
 
 from segraft.errors import UserError
 from segraft.files import replacing, unwritable
+from segraft.labels.check import UNKNOWN
 from segraft.labels.outlines import Ring, object_polygons
 from segraft.labels.shapes import Outline
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 UNIT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
 """Corners of a pixel."""
+FARTHEST = 60_535
+"""Pixels from the image's corner that a region may reach: ImageJ reads 16 bits, the last 5000 values as negative."""
 MOVE, LINE, CLOSE = 0.0, 1.0, 4.0
 """Steps of a path in a region of several outlines (java.awt.geom.PathIterator)."""
 
@@ -75,11 +78,16 @@ def _oval(roi: ImagejRoi) -> np.ndarray:
 def write_rois(path: str | Path, labels: np.ndarray) -> None:
     """Write each object of labels ``(y, x)`` as a region of an ImageJ zip, completely or not at all.
 
-    The outlines follow the edges of pixels; a region's name is the object's id. Raises ``UserError`` for volumes, and
-    for a full disk or a read-only folder.
+    The outlines follow the edges of pixels; a region's name is the object's id. Raises ``UserError`` for volumes, for
+    unknown pixels (−1) and objects beyond pixel 60 535, which the format cannot hold, and for a full disk or a
+    read-only folder.
     """
     from zipfile import ZipFile
 
+    if (labels == UNKNOWN).any():
+        raise UserError(
+            "got unknown pixels (−1), expected none, as regions of ImageJ cannot say it; convert to geojson or coco"
+        )
     regions = [_region(str(number), polygons) for number, polygons in object_polygons(labels)]
     with unwritable(Path(path)), replacing(Path(path)) as temporary, ZipFile(temporary, "w") as archive:
         for region in regions:
@@ -92,6 +100,11 @@ def _region(name: str, polygons: list[list[Ring]]) -> ImagejRoi:
 
     rings = [np.array(ring) for polygon in polygons for ring in polygon]
     (left, top), (right, bottom) = np.concatenate(rings).min(0).tolist(), np.concatenate(rings).max(0).tolist()
+    if max(right, bottom) > FARTHEST:
+        raise UserError(
+            f"object {name}: got a place at x {right}, y {bottom}, expected at most {FARTHEST}, as far as regions of "
+            "ImageJ reach; convert to geojson or coco, or cut the image"
+        )
     region = ImagejRoi(name=name, left=left, top=top, right=right, bottom=bottom)
     if len(rings) == 1:
         region.roitype, region.n_coordinates = ROI_TYPE.TRACED, len(rings[0]) - 1

@@ -12,9 +12,12 @@ from scipy import ndimage
 
 from segraft.errors import UserError
 from segraft.files import write_text
+from segraft.labels.check import UNKNOWN
 from segraft.labels.measured_objects import boxes
 
 Ring = list[list[int]]
+IGNORED = "Ignore*"
+"""QuPath's class of regions that are not to be judged."""
 
 
 def outlines(labels: np.ndarray) -> dict[str, Any]:
@@ -23,19 +26,20 @@ def outlines(labels: np.ndarray) -> dict[str, Any]:
     Polygons follow the edges of pixels, so that they enclose exactly the object. Coordinates are (x, y) in pixels:
     pixel (0, 0) is the square from (0, 0) to (1, 1). Rings are closed, holes are inner rings (RFC 7946). An object of
     several parts is a MultiPolygon; pixels that meet at a corner only are in different parts. The name of each feature
-    is the object's id. Raises ``UserError`` for volumes.
+    is the object's id; unknown pixels (−1) are a region of the class ``Ignore*``. Raises ``UserError`` for volumes.
     """
-    features = []
-    for number, polygons in object_polygons(labels):
-        kind, shape = ("Polygon", polygons[0]) if len(polygons) == 1 else ("MultiPolygon", polygons)
-        features.append(
-            {
-                "type": "Feature",
-                "geometry": {"type": kind, "coordinates": shape},
-                "properties": {"objectType": "detection", "name": str(number)},
-            }
-        )
+    features = [
+        _feature(polygons, objectType="detection", name=str(number)) for number, polygons in object_polygons(labels)
+    ]
+    if unknown := mask_polygons(labels == UNKNOWN):
+        features.append(_feature(unknown, objectType="annotation", classification={"name": IGNORED}))
     return {"type": "FeatureCollection", "features": features}
+
+
+def _feature(polygons: list[list[Ring]], **properties: Any) -> dict[str, Any]:
+    """Return one object as GeoJSON has it."""
+    kind, shape = ("Polygon", polygons[0]) if len(polygons) == 1 else ("MultiPolygon", polygons)
+    return {"type": "Feature", "geometry": {"type": kind, "coordinates": shape}, "properties": properties}
 
 
 def object_polygons(labels: np.ndarray) -> Iterator[tuple[int, list[list[Ring]]]]:
@@ -46,8 +50,16 @@ def object_polygons(labels: np.ndarray) -> Iterator[tuple[int, list[list[Ring]]]
     if labels.ndim != 2:
         raise UserError(f"outlines: got labels of shape {labels.shape}, expected 2-D labels; omit the outlines")
     for number, box in boxes(labels):
-        parts, count = ndimage.label(labels[box] == number)  # connected by edges
-        yield number, [_polygon(parts == part, (box[0].start, box[1].start)) for part in range(1, count + 1)]
+        yield number, mask_polygons(labels[box] == number, (box[0].start, box[1].start))
+
+
+def mask_polygons(mask: np.ndarray, origin: tuple[int, int] = (0, 0)) -> list[list[Ring]]:
+    """Return the polygons of a mask ``(y, x)`` whose first pixel lies at ``origin`` (y, x): see ``object_polygons``."""
+    parts, _ = ndimage.label(mask)  # connected by edges
+    return [
+        _polygon(parts[box] == part, (origin[0] + box[0].start, origin[1] + box[1].start))
+        for part, box in enumerate(ndimage.find_objects(parts), 1)
+    ]
 
 
 def write_outlines(path: str | Path, labels: np.ndarray) -> None:
