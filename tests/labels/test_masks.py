@@ -76,3 +76,16 @@ def test_one_image_that_numbers_its_objects_is_enough():
     assert not seen(numbered, two_pieces).binary
     assert not seen(np.array([[5, 5, 0]])).binary
     assert not seen().binary
+
+
+def test_one_image_that_uses_numbers_again_is_enough():
+    once, again = np.zeros((8, 80), int), np.zeros((8, 80), int)
+    for place in range(8):
+        once[:, place * 10 : place * 10 + 4] = place + 1
+        again[:, place * 10 : place * 10 + 4] = place % 3 + 1
+    assert not seen(once).doubtful
+    masks = seen(once, again, once, again[:, ::-1])
+    assert masks.doubtful
+    assert not masks.binary
+    assert masks.images == 4
+    assert str(masks) == "3 of 3 numbers of image 1 in pieces far apart, as if each were used for several objects"

@@ -17,13 +17,14 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from segraft.data.choice import DataChoice
-from segraft.data.masks import note_binary
+from segraft.data.masks import note_doubtful
 from segraft.errors import SomeFailed, UserError
 from segraft.files import write_text
 from segraft.images.listing import list_images
 from segraft.images.names import image_stem, is_label_name, pair_name
 from segraft.images.reading import read_labels, split_key
 from segraft.labels.masks import Masks
+from segraft.labels.planes import check_plane
 from segraft.metrics.protocols import Protocol
 from segraft.metrics.scoring import evaluate as scores_of
 from segraft.metrics.scoring import summarise
@@ -47,6 +48,8 @@ class Scoring:
         """Score a file against true labels ``(*space)``, which messages call ``of``."""
         labels = read_labels(predicted)
         try:
+            if labels.ndim == 2:
+                check_plane(truth, labels.shape)
             scores = _scores(labels, truth, self.protocols)
         except UserError as error:
             raise UserError(f"{predicted} and {of}: {error}") from error
@@ -106,7 +109,7 @@ def evaluate(
     results, failed = _score(tasks, scoring)
     tables = [Results(each, results[each.name]) for each in protocols]
     _print(tables)
-    note_binary(scoring.truths, dataset, options)
+    note_doubtful(scoring.truths, dataset, options)
     _write(json, dumps(_only({each.protocol.name: each.plain() for each in tables}), indent=1) + "\n")
     _write(csv, _csv(tables))
     if failed:

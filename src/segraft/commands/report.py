@@ -11,7 +11,7 @@ from rich.table import Table
 
 from segraft.commands.benchmark import notes, rows
 from segraft.data import open_dataset
-from segraft.data.masks import note_binary
+from segraft.data.masks import note_doubtful
 from segraft.errors import UserError
 from segraft.files import make_folder
 from segraft.labels.masks import Masks
@@ -130,7 +130,7 @@ def compare(
         findings=findings,
         notes=small_print,
     )
-    note_binary(_seen(samples), dataset, options)
+    note_doubtful(_seen(samples), dataset, options)
     print_table(_table(summaries, cost_rows))
     print(*findings, *small_print, f"Report: {page}", sep="\n")
     return page

@@ -21,11 +21,17 @@ from segraft.images.formats import READERS
 from segraft.images.label_sources import LabelImage, LabelSource
 from segraft.images.reading import own_label_key, read_image, with_key
 from segraft.images.voxel_size import read_voxel_size
+from segraft.labels.planes import check_plane, pile_planes
 from segraft.labels.relabel import components
-from segraft.types import Sample
+from segraft.types import Sample, Space
 
-MASKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"components": components, "objects": np.asarray}
-"""What an object is in masks: each connected piece, or what has one number."""
+PLANES = "planes"
+MASKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "components": components,
+    "objects": np.asarray,
+    PLANES: pile_planes,
+}
+"""What an object is in masks: each connected piece of one number, what has one number, or each plane of a stack."""
 SHARE = 0.15
 """Fraction of the images for validation, and for testing, of a folder without splits of its own."""
 
@@ -79,8 +85,9 @@ def folder(
     3) is by default that of the labels; ``channels`` are indices into the channel axis; with ``labelled=False`` images
     may lack labels; ``image_key`` and ``label_key`` name arrays of h5 and zarr and, by number, one of several images in
     a tif.
-    With ``masks="components"`` each connected piece of the masks is an object, as in masks made by thresholding; with
-    ``"objects"``, and by default, what has one number is, and training asks which where masks look binary.
+    With ``masks="components"`` each connected piece of one number is an object, as in masks made by thresholding; with
+    ``"objects"``, and by default, what has one number is, and training asks which where masks are binary or numbers
+    seem to be used again; with ``"planes"`` each plane of a stack ``(objects, y, x)`` is the mask of one.
     Raises ``UserError`` for missing or empty folders, for images and labels that do not match, and for outlines that
     cross themselves or lie outside their image.
     """
@@ -175,7 +182,7 @@ def _read(layout: Layout, pair: Pair) -> Sample:
     """Read one pair: image ``(C, *space)``, labels ``(*space)``."""
     array = read_image(pair.image)
     plane = partial(to_channels_first, array, 2, layout.channels, str(pair.image))
-    labels = None if pair.labels is None else MASKS[layout.masks](pair.labels.read(lambda: plane().shape[1:]))
+    labels = None if pair.labels is None else _labels(layout, pair.labels, array, lambda: plane().shape[1:])
     ndim = layout.ndim or (spatial_axes(array) if labels is None else labels.ndim)
     space = None if labels is None else labels.shape
     image = to_channels_first(array, ndim, layout.channels, str(pair.image), space)
@@ -187,3 +194,19 @@ def _read(layout: Layout, pair: Pair) -> Sample:
     size = read_voxel_size(pair.image)
     sample = Sample(image, labels, pair.name, size if size and len(size) == ndim else None)
     return sample if pair.part is None else strip(sample, pair.part)
+
+
+def _labels(layout: Layout, source: LabelSource, image: np.ndarray, size: Callable[[], Space]) -> np.ndarray:
+    """Read the labels of an image, which has its stored shape and a plane of ``size``.
+
+    Raises ``UserError`` for labels of three axes where the image has one plane. One whose stored shape has three axes,
+    few of them in the first, is a volume if its labels have that shape.
+    """
+    labels = source.read(size)
+    plane = labels.ndim == 3 and layout.ndim != 3 and spatial_axes(image) == 2
+    try:
+        if plane and layout.masks != PLANES and (labels.shape != image.shape or labels.shape[:-1] == size()):
+            check_plane(labels, size())
+        return MASKS[layout.masks](labels)
+    except UserError as error:
+        raise UserError(f"{source.path}: {error}") from error

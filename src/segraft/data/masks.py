@@ -15,8 +15,8 @@ OPTION = "masks"
 
 
 def untold(masks: Masks, dataset: str, options: Mapping[str, Any] | None) -> bool:
-    """Whether masks of a data set are binary, its reader could be told what an object is, and was not."""
-    return masks.binary and OPTION in options_of(dataset) and (options or {}).get(OPTION) is None
+    """Whether one number may stand for several objects, the reader could be told what an object is, and was not."""
+    return masks.doubtful and OPTION in options_of(dataset) and (options or {}).get(OPTION) is None
 
 
 def check_told(masks: Masks, dataset: str, options: Mapping[str, Any] | None) -> None:
@@ -24,15 +24,15 @@ def check_told(masks: Masks, dataset: str, options: Mapping[str, Any] | None) ->
     if untold(masks, dataset, options):
         raise UserError(
             f"masks: got {masks}, expected one number per object; say --options.{OPTION} components (each connected "
-            f"piece is an object) or --options.{OPTION} objects (take them as they are)"
+            f"piece of one number is an object) or --options.{OPTION} objects (take them as they are)"
         )
 
 
-def note_binary(truths: Masks, dataset: str | None, options: Mapping[str, Any] | None) -> None:
-    """Say on stderr where true masks are binary, so that scores of objects mean little, unless the user said so."""
+def note_doubtful(truths: Masks, dataset: str | None, options: Mapping[str, Any] | None) -> None:
+    """Say on stderr where a number of the truth may stand for several objects, which spoils the scores of objects."""
     if untold(truths, dataset or "folder", options):
         print(
-            f"note: the truth has {truths}: all objects of an image count as one; where they are several, "
+            f"note: the truth has {truths}: what has one number in an image counts as one object; where it is several, "
             f"score with --dataset folder --root DIR --options.{OPTION} components, or label them first",
             file=sys.stderr,
         )

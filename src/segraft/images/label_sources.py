@@ -6,7 +6,7 @@ returns it, (y, x), and calls it only then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from segraft.images.reading import is_image, read_labels, unreadable
 from segraft.labels.coco import CocoImage
 from segraft.labels.geojson import read_geojson
 from segraft.labels.imagej import read_rois
-from segraft.labels.relabel import id_dtype
+from segraft.labels.planes import is_mask, pile
 from segraft.labels.shapes import Outline, draw
 from segraft.types import Space
 
@@ -56,29 +56,29 @@ class MaskFolder:
         of different sizes.
         """
         files = sorted((path for path in self.path.iterdir() if is_image(path)), key=natural)
-        if not files:
-            return np.zeros(size(), np.uint32)
-        labels: np.ndarray | None = None
-        for number, path in enumerate(files, 1):
-            mask = _binary(path)
-            labels = np.zeros(mask.shape, id_dtype(len(files))) if labels is None else labels
-            if mask.shape != labels.shape:
-                raise UserError(
-                    f"{path}: got shape {mask.shape}, expected {labels.shape} as of {files[0].name}; "
-                    "masks of one image have its size"
-                )
-            labels[mask] = number
-        assert labels is not None
-        return labels
+        return pile(_of_one_size(files), len(files)) if files else np.zeros(size(), np.uint32)
+
+
+def _of_one_size(files: Sequence[Path]) -> Iterator[np.ndarray]:
+    """Read masks of one image, as booleans."""
+    shape: Space | None = None
+    for path in files:
+        mask = _binary(path)
+        shape = shape or mask.shape
+        if mask.shape != shape:
+            raise UserError(
+                f"{path}: got shape {mask.shape}, expected {shape} as of {files[0].name}; masks of one image have its "
+                "size"
+            )
+        yield mask
 
 
 def _binary(path: Path) -> np.ndarray:
     """Read a mask, 0 outside the object and one other value inside, as booleans."""
     mask = read_labels(path)
-    values = np.unique(mask)
-    if len(values[values != 0]) > 1:
+    if not is_mask(mask):
         raise UserError(
-            f"{path}: got {len(values)} different values, expected 0 and one for the object; a label image "
+            f"{path}: got {len(np.unique(mask))} different values, expected 0 and one for the object; a label image "
             "lies beside the other images' masks, not in a folder of its own"
         )
     return mask != 0

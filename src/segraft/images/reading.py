@@ -13,7 +13,7 @@ from segraft.errors import UserError
 from segraft.images.formats import CONTAINERS, LABEL_KEYS, READERS, SERIES, container_keys
 from segraft.images.microscopes import lacking
 from segraft.images.pictures import PICTURES
-from segraft.labels.check import check_labels
+from segraft.labels.check import check_labels, colours
 
 
 def split_key(path: str | Path) -> tuple[Path, str | None]:
@@ -50,16 +50,17 @@ def read_image(path: str | Path) -> np.ndarray:
 def read_labels(path: str | Path) -> np.ndarray:
     """Read a label image ``(*space)`` of integers; where there is a palette the indices, never the colours.
 
+    Leading and trailing axes of one entry are dropped, beyond two axes.
+
     Raises ``UserError`` as ``read_image`` and ``segraft.labels.check.check_labels``.
     """
     array = _read(path, labels=True)
     if array.ndim > 2 and split_key(path)[0].suffix.lower() in PICTURES:
-        raise UserError(
-            f"{path}: got a picture with {array.shape[-1]} channels (colours or transparency), expected one integer "
-            "per pixel; export the label image; for the raw masks of BBBC039 use --dataset bbbc039 --root DIR"
-        )
+        raise colours(array.shape, str(path))
     while array.ndim > 2 and array.shape[0] == 1:
         array = array[0]
+    while array.ndim > 2 and array.shape[-1] == 1:
+        array = array[..., 0]
     return check_labels(array, str(path))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from segraft.errors import UserError
 from segraft.images.series import Series, pick
+from segraft.labels.check import colours, holds_colours
 
 PREVIEWS = ("thumbnail", "label", "macro", "map", "overview")
 """What slide scanners call the small pictures that they add to an image."""
@@ -46,7 +47,7 @@ def read_tif(path: Path, key: str | None, labels: bool) -> np.ndarray:
     """Read one series of a tif; a channel axis that the metadata name comes first.
 
     Images whose white is 0 are inverted, so that they are read as they are shown. Raises ``UserError`` where there
-    are several series and no key.
+    are several series and no key, and for labels whose pixels hold several samples, colours for example.
     """
     import tifffile
 
@@ -55,6 +56,8 @@ def read_tif(path: Path, key: str | None, labels: bool) -> np.ndarray:
         array = series.asarray()
         channel = series.axes.find("C")
         _check_length(path, tif)
+        if labels and series.axes.endswith("YXS") and holds_colours(array.shape):
+            raise colours(array.shape, str(path))
         array = array if labels else _as_shown(series, array)
     return np.moveaxis(array, channel, 0) if channel > 0 else array
 

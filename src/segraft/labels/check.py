@@ -20,13 +20,10 @@ def check_labels(array: np.ndarray, name: str = "labels") -> np.ndarray:
     fractions, NaN, negative labels other than −1, empty arrays and other dimensions.
     """
     array = np.asarray(array)
-    shape = "×".join(map(str, array.shape))
-    if array.ndim == 3 and array.dtype == np.uint8 and array.shape[-1] in (3, 4) and min(array.shape[:2]) > 4:
-        raise UserError(
-            f"{name}: got a colour picture ({shape}), expected one integer per pixel; "
-            "save a label image, or for the raw masks of BBBC039 use --dataset bbbc039 --root DIR"
-        )
+    if array.ndim == 3 and array.dtype == np.uint8 and holds_colours(array.shape):
+        raise colours(array.shape, name)
     if array.ndim not in (2, 3) or not array.size:
+        shape = "×".join(map(str, array.shape))
         expected = "(y, x) or (z, y, x) with at least one pixel"
         raise UserError(f"{name}: got shape ({shape}), expected {expected}; choose or squeeze the axes")
     if array.dtype == bool:
@@ -44,6 +41,20 @@ def check_labels(array: np.ndarray, name: str = "labels") -> np.ndarray:
             "renumber the negative labels"
         )
     return array
+
+
+def holds_colours(shape: tuple[int, ...]) -> bool:
+    """Whether an array ``(..., y, x, channels)`` can be a picture in colour: no tiny volume."""
+    return shape[-1] in (3, 4) and min(shape[-3:-1]) > 4
+
+
+def colours(shape: tuple[int, ...], name: str) -> UserError:
+    """Return the error for labels ``(y, x, channels)`` in colour, or with transparency."""
+    return UserError(
+        f"{name}: got a picture in colour or with transparency ({'×'.join(map(str, shape))}), expected one integer per "
+        "pixel; save the label image itself, a number for each object; for the raw masks of BBBC039 use "
+        "--dataset bbbc039 --root DIR"
+    )
 
 
 def _whole(array: np.ndarray, name: str) -> np.ndarray:
