@@ -44,6 +44,7 @@ class Run:
         self.recorder.on_train_start(self.trainer, self.module)
 
     def step(self, score: float = 0.5, term: float = 1.0) -> None:
+        self.recorder.on_train_batch_start(self.trainer, self.module)
         self.trainer.global_step += 1
         self.module.terms = {"affinity": torch.tensor(term)}
         self.scores = {"aji": score, "voi": score}
@@ -126,6 +127,20 @@ def test_an_interruption_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert ended(run).recorder.folder.last.read_text() == "2"
     assert [line["step"] for line in run.lines] == [1]
     assert stopped.value.code == 143
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_before_the_first_step_there_is_nothing_to_finish(tmp_path: Path, devices: int) -> None:
+    """Workers that start may take long. Ranks stop together, which they can only after a step."""
+    run = Run(tmp_path, devices=devices)
+    if devices == 1:
+        with pytest.raises(Stopped, match="stopped at once; go on from the last checkpoint with: segraft train"):
+            run.recorder.interrupt(signal.SIGTERM)
+    else:
+        run.recorder.interrupt(signal.SIGTERM)
+        with pytest.raises(Stopped, match="stopped and saved after step 1 of 100"):
+            run.step()
+    ended(run)
 
 
 def test_an_interruption_on_another_rank_stops_this_one(run: Run) -> None:

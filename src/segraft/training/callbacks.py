@@ -62,6 +62,7 @@ class Recorder(Callback):
         self.best = -math.inf
         self.waited = 0
         self.interrupted = 0
+        self.begun = False
         self.seconds = 0.0
         self._clock = time.monotonic()
         self._board: SummaryWriter | None = None
@@ -76,8 +77,8 @@ class Recorder(Callback):
         self.scores, self.seconds = state_dict["scores"], state_dict["seconds"]
 
     def interrupt(self, number: int) -> None:
-        """Answer a signal: stop after the current step, at the second one at once."""
-        if self.interrupted:
+        """Answer a signal: stop after the current step; at once before the first one, and at the second signal."""
+        if self.interrupted or not (self.begun or self.settings.devices > 1):  # ranks stop together, after a step
             raise Stopped(f"stopped at once; go on from the last checkpoint with: {self.command()}", number)
         self.interrupted = number
 
@@ -91,6 +92,10 @@ class Recorder(Callback):
         write_text(self.folder.metrics, "".join(self.folder.history_until(trainer.global_step)))
         with unwritable(self.folder.path):
             self._board = SummaryWriter(str(self.settings.out), purge_step=trainer.global_step + 1)
+
+    def on_train_batch_start(self, *_: object) -> None:
+        """Know that there is a step to finish; until then workers start, which may take long or go wrong."""
+        self.begun = True
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: object, **__: object
