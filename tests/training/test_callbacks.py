@@ -17,6 +17,7 @@ import torch
 from segraft.errors import UserError
 from segraft.settings import DistillSettings, TrainSettings
 from segraft.training.callbacks import Recorder, Stopped
+from segraft.training.interruption import interruptible
 from segraft.training.module import TrainingModule
 
 Scores = list[dict[str, float]]
@@ -129,12 +130,22 @@ def test_an_interruption_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert stopped.value.code == 143
 
 
+def test_what_fails_while_a_stopped_training_is_cleaned_up_is_not_told(run: Run) -> None:
+    with pytest.raises(Stopped, match="before the first step"), interruptible(run.recorder):
+        try:
+            run.recorder.interrupt(signal.SIGTERM)
+        finally:
+            raise RuntimeError("nothing has begun")
+    with pytest.raises(RuntimeError, match="of its own"), interruptible(run.recorder):
+        raise RuntimeError("of its own")
+
+
 @pytest.mark.parametrize("devices", [1, 2])
 def test_before_the_first_step_there_is_nothing_to_finish(tmp_path: Path, devices: int) -> None:
     """Workers that start may take long. Ranks stop together, which they can only after a step."""
     run = Run(tmp_path, devices=devices)
     if devices == 1:
-        with pytest.raises(Stopped, match="stopped at once; go on from the last checkpoint with: segraft train"):
+        with pytest.raises(Stopped, match="stopped before the first step; go on with: segraft train"):
             run.recorder.interrupt(signal.SIGTERM)
     else:
         run.recorder.interrupt(signal.SIGTERM)

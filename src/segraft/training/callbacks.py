@@ -79,7 +79,8 @@ class Recorder(Callback):
     def interrupt(self, number: int) -> None:
         """Answer a signal: stop after the current step; at once before the first one, and at the second signal."""
         if self.interrupted or not (self.begun or self.settings.devices > 1):  # ranks stop together, after a step
-            raise Stopped(f"stopped at once; go on from the last checkpoint with: {self.command()}", number)
+            when = "at once; go on from the last checkpoint" if self.interrupted else "before the first step; go on"
+            raise Stopped(f"stopped {when} with: {self.command()}", number)
         self.interrupted = number
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

@@ -93,7 +93,7 @@ def _patches(settings: TrainSettings, samples: Sequence, network: Network) -> Pa
     """The training patches."""
     return Patches(
         samples,
-        Normalisation(settings.percentiles),
+        Normalisation(required(settings.percentiles)),
         required(settings.patch),
         settings.seed,
         required(settings.geometry),
