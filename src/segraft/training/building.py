@@ -19,7 +19,7 @@ from segraft.training.tuning import begin
 from segraft.types import Offsets, Sample
 
 RECORDED = ("dataset", "seed", "steps", "batch", "patch", "method")
-"""Settings that a model file tells about its training."""
+"""Settings that a model file tells about its training, beside the number of threads, on which last digits depend."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def _config(settings: TrainSettings, network: Network, sample: Sample, filters: 
             minimum_size=settings.minimum_size or 0,
             fill=settings.border is not None,
         ),
-        training={name: value for name, value in plain(settings).items() if name in RECORDED},
+        training={name: value for name, value in plain(settings).items() if name in RECORDED}
+        | {"threads": torch.get_num_threads()},
     )
 
 
