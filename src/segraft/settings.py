@@ -36,6 +36,8 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
     },
 }
 """Defaults that differ between networks for images and for volumes."""
+USUAL: dict[str, Any] = {"percentiles": (1.0, 99.8), "dim": 16}
+"""Defaults that a model to start from may replace."""
 SCHEDULES = {"cosine": "cosine", "constant": "constant"}
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -82,9 +84,9 @@ class TrainSettings:
     width: int | None = None
     """Filters per level as width × (1, 2, 4, 8, 16); not for mobilenet and mala."""
     filters: tuple[int, ...] | None = None
-    """Filters per level, in place of the network's own."""
-    dim: int = 16
-    """Channels of the embedding."""
+    """Filters per level, in place of those of ``init`` or the network's own."""
+    dim: int | None = None
+    """Channels of the embedding; by default those of ``init``, else 16."""
     channels: tuple[int, ...] | None = None
     """Image channels to use; all by default."""
     patch: tuple[int, ...] | None = None
@@ -110,7 +112,7 @@ class TrainSettings:
     weights: dict[str, float] = field(default_factory=dict)
     """Weights of loss terms by name, in place of the defaults."""
     offsets: str | None = None
-    """Affinities: 2d; 3d (nearest) or 3d-long (four distances per axis, the default for volumes)."""
+    """Affinities: 2d; 3d (nearest) or 3d-long (four distances per axis); by default ``init``'s, else 2d or 3d-long."""
     background: str | None = None
     """What two background pixels are to each other: one object, or separate (the default for volumes)."""
     border: int | None = None
@@ -122,8 +124,8 @@ class TrainSettings:
     """Augmentation of intensities; by default all that images have, and most of what volumes have."""
     scales: tuple[float, float] = (0.8, 1.25)
     """Smallest and largest magnification that the geometric augmentation "scale" draws."""
-    percentiles: tuple[float, float] = (1.0, 99.8)
-    """Percentiles of each image that become 0 and 1."""
+    percentiles: tuple[float, float] | None = None
+    """Percentiles of each image that become 0 and 1; by default those of ``init``, else 1 and 99.8."""
     foreground_threshold: float = 0.5
     """Probability above which a pixel belongs to an object."""
     minimum_size: int | None = None
@@ -165,7 +167,7 @@ class TrainSettings:
             raise UserError(f"betas: got {self.betas}, expected two numbers from 0 to below 1")
         if not 0 < self.scales[0] <= self.scales[1] < math.inf:
             raise UserError(f"scales: got {self.scales}, expected two numbers above 0, the smaller one first")
-        if not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
+        if self.percentiles is not None and not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
             raise UserError(f"percentiles: got {self.percentiles}, expected two numbers from 0 to 100, the lower first")
         if not 0 <= self.foreground_threshold <= 1:
             raise UserError(f"foreground_threshold: got {self.foreground_threshold}, expected a probability, 0 to 1")
@@ -183,11 +185,12 @@ class TrainSettings:
                 raise UserError(f"weight of {name}: got {weight}, expected 0 or more")
 
     def for_dimension(self: Settings, ndim: int) -> Settings:
-        """The same with the defaults of ``BY_DIMENSION`` for images (2) or volumes (3) where none is given.
+        """The same with defaults where nothing is given: ``USUAL``, and ``BY_DIMENSION`` for images (2) or volumes (3).
 
         Raises ``UserError`` for a patch of another dimension.
         """
-        missing = {name: value for name, value in BY_DIMENSION[ndim].items() if getattr(self, name) is None}
+        defaults = USUAL | BY_DIMENSION[ndim]
+        missing = {name: value for name, value in defaults.items() if getattr(self, name) is None}
         complete = replace(self, **missing)
         patch = required(complete.patch)
         if len(patch) != ndim or min(patch) < 1:

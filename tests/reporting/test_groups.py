@@ -15,7 +15,7 @@ def a_run(seed: int | None = 0, **settings: object) -> dict[str, object]:
 def test_runs_that_differ_by_seed_and_place_are_one_model() -> None:
     runs = {
         "teacher": a_run(network="resunet"),
-        "alone-0": a_run(0, out="runs/alone-0", device="cuda"),
+        "alone-0": a_run(0, out="runs/alone-0", device="cuda", threads=8),
         "graph-0": a_run(0, method="graph"),
         "alone-1": a_run(1, out="runs/alone-1", device="cpu"),
         "graph-2": a_run(2, method="graph"),

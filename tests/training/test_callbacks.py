@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import signal
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import torch
 from segraft.errors import UserError
 from segraft.settings import DistillSettings, TrainSettings
 from segraft.training.callbacks import Recorder, Stopped
+from segraft.training.interruption import interruptible
 from segraft.training.module import TrainingModule
 
 Scores = list[dict[str, float]]
@@ -44,6 +47,7 @@ class Run:
         self.recorder.on_train_start(self.trainer, self.module)
 
     def step(self, score: float = 0.5, term: float = 1.0) -> None:
+        self.recorder.on_train_batch_start(self.trainer, self.module)
         self.trainer.global_step += 1
         self.module.terms = {"affinity": torch.tensor(term)}
         self.scores = {"aji": score, "voi": score}
@@ -126,6 +130,52 @@ def test_an_interruption_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert ended(run).recorder.folder.last.read_text() == "2"
     assert [line["step"] for line in run.lines] == [1]
     assert stopped.value.code == 143
+
+
+def test_what_fails_while_a_stopped_training_is_cleaned_up_is_not_told(run: Run) -> None:
+    def stopped() -> None:
+        try:
+            run.recorder.interrupt(signal.SIGTERM)
+        finally:
+            raise RuntimeError("nothing has begun")
+
+    with pytest.raises(Stopped, match="before the first step"), interruptible(run.recorder):
+        stopped()
+    with pytest.raises(RuntimeError, match="of its own"), interruptible(run.recorder):
+        raise RuntimeError("of its own")
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_before_the_first_step_there_is_nothing_to_finish(tmp_path: Path, devices: int) -> None:
+    """Workers that start may take long. Ranks stop together, which they can only after a step."""
+    run = Run(tmp_path, devices=devices)
+    if devices == 1:
+        with pytest.raises(Stopped, match="stopped before the first step; go on with: segraft train"):
+            run.recorder.interrupt(signal.SIGTERM)
+    else:
+        run.recorder.interrupt(signal.SIGTERM)
+        with pytest.raises(Stopped, match="stopped and saved after step 1 of 100"):
+            run.step()
+    ended(run)
+
+
+@pytest.mark.parametrize(("device", "before"), [("cpu", 2), ("cpu", None), ("cpu", 1), ("cuda", 2)])
+def test_other_threads_are_told_on_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, before: int | None
+) -> None:
+    """Checkpoints of the first version do not tell theirs."""
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+    run = Run(tmp_path, device=device)
+    state = ended(run).recorder.state_dict()
+    assert state.pop("threads") == 1
+    monkeypatch.setattr("segraft.training.callbacks.find_device", torch.device)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        run.recorder.load_state_dict(state if before is None else state | {"threads": before})
+    expected = (device, before) == ("cpu", 2)
+    assert [re.sub(":.*; ", "; ", str(each.message)) for each in told] == expected * [
+        "resumed with 1 threads, begun with 2; OMP_NUM_THREADS=2 keeps them the same"
+    ]
 
 
 def test_an_interruption_on_another_rank_stops_this_one(run: Run) -> None:

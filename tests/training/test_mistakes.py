@@ -55,12 +55,6 @@ def test_mistakes_get_one_line_and_leave_nothing(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_model_of_another_network_cannot_be_tuned(runs: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="make them agree") as caught:
-        train(**recorded(runs["train"], out=tmp_path / "run", init=runs["train"], width=3))
-    assert "\n" not in str(caught.value)
-
-
 def test_a_run_is_not_overwritten(runs: dict[str, Path]) -> None:
     with pytest.raises(UserError, match="holds a run already; --resume continues it, another --out"):
         train(config=runs["train"])

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 import segraft
 from segraft.cli import main
 from segraft.commands.distill import distill
 from segraft.commands.train import train
-from segraft.errors import UserError
+from segraft.errors import Notice, UserError
 from segraft.settings import TrainSettings
 from segraft.signals import ENDING
 from segraft.training.callbacks import Stopped
@@ -217,6 +218,24 @@ def test_a_second_ctrl_c_stops_at_once(runs: dict[str, Path], tmp_path: Path, mo
     with pytest.raises(Stopped, match="stopped at once; go on from the last checkpoint with: segraft train"):
         train(**recorded(runs["train"], out=tmp_path / "run"))
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_threads_are_recorded_and_others_are_told(runs: dict[str, Path], tmp_path: Path) -> None:
+    assert segraft.load(runs["train"]).config.training["threads"] == 1
+    out = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(2, patch)
+        with pytest.raises(Stopped):
+            train(**recorded(runs["train"], out=out))
+    torch.set_num_threads(2)
+    try:
+        with pytest.warns(
+            Notice, match="resumed with 2 threads, begun with 1: .* OMP_NUM_THREADS=1 keeps them the same"
+        ):
+            model = train(config=out, resume=True)
+    finally:
+        torch.set_num_threads(1)
+    assert model.config.training["threads"] == 2
 
 
 def test_workers_change_nothing(runs: dict[str, Path], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-BESIDES = ("seed", "out", "config", "resume", "device", "workers")
+BESIDES = ("seed", "out", "config", "resume", "device", "workers", "threads")
 """Settings in which the runs of one model may differ: the seed, and where and how they were run."""
 SEED = re.compile(r"[-_ .]*(seed)?[-_ .]*\d*$", re.IGNORECASE)
 """The end of what names of runs have in common: words and digits that belong to the seed."""

@@ -15,10 +15,11 @@ from segraft.model.config import ModelConfig, NetworkConfig, Segmentation
 from segraft.networks import chosen_filters, complexity, create_network
 from segraft.networks.contract import Network, channels_last
 from segraft.settings import DistillSettings, TrainSettings, plain, required
+from segraft.training.tuning import begin
 from segraft.types import Offsets, Sample
 
 RECORDED = ("dataset", "seed", "steps", "batch", "patch", "method")
-"""Settings that a model file tells about its training."""
+"""Settings that a model file tells about its training, beside the number of threads, on which last digits depend."""
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,12 @@ def new_trainee(settings: TrainSettings, sample: Sample) -> Trainee:
     filters = chosen_filters(settings.network, settings.filters, settings.width)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = create_network(settings.network, in_channels, settings.dim, filters)
+        network = create_network(settings.network, in_channels, required(settings.dim), filters)
     complexity(network, (1, in_channels, *required(settings.patch)))  # says which sizes do not fit
     config = _config(settings, network, sample, filters)
     if settings.init is not None:
-        _take_weights(network, settings)
+        begin(network, settings.init, settings, config.network, len(sample.image))
     return Trainee(channels_last(network), config)
-
-
-def _take_weights(network: Network, settings: TrainSettings) -> None:
-    """Begin with the weights of the model that ``init`` names."""
-    before, config = checkpoint.restore(required(settings.init))
-    try:
-        network.load_state_dict(before.state_dict())
-    except RuntimeError as error:
-        raise UserError(
-            f"init: got {settings.init} with the network {vars(config.network)}, expected the {settings.network} "
-            "that the settings ask for; make them agree"
-        ) from error
 
 
 def _offsets(settings: TrainSettings, ndim: int) -> Offsets:
@@ -76,9 +65,9 @@ def _config(settings: TrainSettings, network: Network, sample: Sample, filters: 
     """What a model file tells beside the weights."""
     offsets = _offsets(settings, network.ndim)
     return ModelConfig(
-        network=NetworkConfig(settings.network, network.geometry.in_channels, settings.dim, filters),
+        network=NetworkConfig(settings.network, network.geometry.in_channels, network.geometry.dim, filters),
         offsets=offsets,
-        percentiles=settings.percentiles,
+        percentiles=required(settings.percentiles),
         voxel_size=sample.voxel_size,
         channels=settings.channels,
         segmentation=Segmentation(
@@ -87,7 +76,8 @@ def _config(settings: TrainSettings, network: Network, sample: Sample, filters: 
             minimum_size=settings.minimum_size or 0,
             fill=settings.border is not None,
         ),
-        training={name: value for name, value in plain(settings).items() if name in RECORDED},
+        training={name: value for name, value in plain(settings).items() if name in RECORDED}
+        | {"threads": torch.get_num_threads()},
     )
 
 

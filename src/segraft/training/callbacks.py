@@ -7,17 +7,20 @@ import math
 import shlex
 import signal
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from typing import Any
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.tensorboard import SummaryWriter
 
-from segraft.errors import UserError
+from segraft.errors import Notice, UserError
 from segraft.files import replacing, unwritable, write_text
 from segraft.metrics.scores import choosing
+from segraft.model.torch_runner import find_device
 from segraft.run_folder import RunFolder
 from segraft.settings import DistillSettings, TrainSettings, required
 from segraft.signals import code_of, install
@@ -62,23 +65,31 @@ class Recorder(Callback):
         self.best = -math.inf
         self.waited = 0
         self.interrupted = 0
+        self.begun = False
         self.seconds = 0.0
         self._clock = time.monotonic()
         self._board: SummaryWriter | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on with."""
-        return {"best": self.best, "waited": self.waited, "scores": self.scores, "seconds": self._elapsed()}
+        kept = {"best": self.best, "waited": self.waited, "scores": self.scores, "seconds": self._elapsed()}
+        return kept | {"threads": torch.get_num_threads()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where the interrupted run was."""
+        """Go on where the interrupted run was, and say so where other threads will compute it."""
         self.best, self.waited = state_dict["best"], state_dict["waited"]
         self.scores, self.seconds = state_dict["scores"], state_dict["seconds"]
+        begun, now = state_dict.get("threads"), torch.get_num_threads()
+        if begun not in (None, now) and find_device(self.settings.device).type == "cpu":
+            notice = f"resumed with {now} threads, begun with {begun}: sums round otherwise, so that the weights may "
+            notice += f"differ from those of a run that never stopped; OMP_NUM_THREADS={begun} keeps them the same"
+            warnings.warn(Notice(notice), stacklevel=2)
 
     def interrupt(self, number: int) -> None:
-        """Answer a signal: stop after the current step, at the second one at once."""
-        if self.interrupted:
-            raise Stopped(f"stopped at once; go on from the last checkpoint with: {self.command()}", number)
+        """Answer a signal: stop after the current step; at once before the first one, and at the second signal."""
+        if self.interrupted or not (self.begun or self.settings.devices > 1):  # ranks stop together, after a step
+            when = "at once; go on from the last checkpoint" if self.interrupted else "before the first step; go on"
+            raise Stopped(f"stopped {when} with: {self.command()}", number)
         self.interrupted = number
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -91,6 +102,10 @@ class Recorder(Callback):
         write_text(self.folder.metrics, "".join(self.folder.history_until(trainer.global_step)))
         with unwritable(self.folder.path):
             self._board = SummaryWriter(str(self.settings.out), purge_step=trainer.global_step + 1)
+
+    def on_train_batch_start(self, *_: object) -> None:
+        """Know that there is a step to finish; until then workers start, which may take long or go wrong."""
+        self.begun = True
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: object, **__: object

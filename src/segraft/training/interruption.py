@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from segraft.signals import answered_by
-from segraft.training.callbacks import Recorder
+from segraft.training.callbacks import Recorder, Stopped
 
 
 @contextmanager
 def interruptible(recorder: Recorder) -> Iterator[None]:
     """The first signal ends training after the current step, with a checkpoint; a second one ends it at once."""
     with answered_by(recorder.interrupt):
-        yield
+        try:
+            yield
+        except RuntimeError as error:  # Lightning cannot clean up a training whose workers had not all started
+            if isinstance(error.__context__, Stopped):
+                raise error.__context__ from None
+            raise

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from segraft.networks import NETWORKS, dimensions
 from segraft.run_folder import read_config
 from segraft.settings import BY_DIMENSION, TrainSettings, make
+from segraft.training.tuning import taken_over
 
 Settings = TypeVar("Settings", bound=TrainSettings)
 
@@ -44,5 +45,5 @@ def changed(recorded: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def complete(settings: Settings) -> Settings:
-    """The settings with the defaults of their network's number of dimensions."""
-    return settings.for_dimension(dimensions(settings.network))
+    """The settings with what ``init`` was trained with, then the defaults of their network's number of dimensions."""
+    return taken_over(settings).for_dimension(dimensions(settings.network))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from segraft.data import open_dataset
 from segraft.data.masks import check_told
@@ -24,6 +25,7 @@ from segraft.settings import TrainSettings, required
 from segraft.training.building import Trainee, new_distiller, new_trainee
 from segraft.training.patches import Patches
 from segraft.training.recorded import complete
+from segraft.training.workers import refuse_import, usable
 
 try:
     from segraft.training.callbacks import Recorder
@@ -46,6 +48,7 @@ def run(settings: TrainSettings) -> Model:
 
     Raises ``UserError`` for settings that cannot work, and ``Stopped`` after Ctrl-C.
     """
+    refuse_import()
     settings = complete(settings)
     last = checkpoint_to_resume(settings)
     samples = open_dataset(settings.dataset, settings.root, "train", **settings.options)
@@ -60,9 +63,9 @@ def run(settings: TrainSettings) -> Model:
     model = Model(TorchRunner(trainee.network), trainee.config)
     validation = open_validation(settings, model, PICTURES if page.available() else 0)
     best = BestModel(trainee, RunFolder(settings.out), validation)
-    module = TrainingModule(
-        trainee.network, trainee.config.offsets, settings, patches, *new_distiller(settings, trainee)
-    )
+    distiller, teacher = new_distiller(settings, trainee)
+    working = replace(settings, workers=usable(settings.workers))
+    module = TrainingModule(trainee.network, trainee.config.offsets, working, patches, distiller, teacher)
     recorder = Recorder(settings, lambda: validation.run(model), best.keep)
     trainer = new_trainer(settings, recorder)
     record_settings(settings)
@@ -90,7 +93,7 @@ def _patches(settings: TrainSettings, samples: Sequence, network: Network) -> Pa
     """The training patches."""
     return Patches(
         samples,
-        Normalisation(settings.percentiles),
+        Normalisation(required(settings.percentiles)),
         required(settings.patch),
         settings.seed,
         required(settings.geometry),
