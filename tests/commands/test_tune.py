@@ -252,7 +252,7 @@ def test_settings_stay_where_nothing_tried_is_better(run: Path, capsys: pytest.C
     again = tune(run, foreground_threshold=(0.9,), minimum_size=(0,), thickness=(0.0,), device="cpu")
     assert again["segmentation"] == before == first["segmentation"]
     assert checkpoint.read(run)[1].segmentation == before
-    assert "as it was: nothing tried has a better aji" in capsys.readouterr().out
+    assert "as it was: nothing tried has a better pq_pooled" in capsys.readouterr().out
 
 
 def test_memory_bounds_what_the_network_takes(run: Path) -> None:
