@@ -202,9 +202,7 @@ def test_a_signal_on_the_command_line(runs: dict[str, Path], cells: Path, tmp_pa
     finally:
         process.kill()
     assert process.returncode == 128 + number, errors
-    note, *rest = errors.strip().splitlines()
-    assert note.startswith("note: 2 of 36 training objects")
-    assert len(rest) == 1
+    assert len(errors.strip().splitlines()) == 1
     assert f"go on with: segraft train --config {out} --resume" in errors
     assert checkpoint(out)["global_step"] >= 1
 

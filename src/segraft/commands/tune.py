@@ -116,26 +116,30 @@ def tune(
     with looked_at(loaded, _samples(data, images), parts, masks := Masks()) as seen, counting() as tell:
         check_told(masks, data.name or "", data.options)
         score = score or usual_score((each.labels for each in seen), loaded.geometry.ndim, stored.fill)
-        trials, rank = Trials(seen, loaded.offsets, score, tell), choosing(score).rank
-        before = trials.scores(stored)
-        axes = [Axis.of(name, values.get(name)) for name in values_of(start) if name not in UNSEARCHED]
-        best = search(_combined(start, values), axes, lambda candidate: rank(trials.scores(candidate)[score]))
+        trials = Trials(seen, loaded.offsets, score, tell)
+        before, best = trials.scores(stored), _searched(trials, start, values)
         scores = trials.scores(best)
     tried = trials.ranked(start.segmenter)
-    _print(tried, before, score)
-    reason = ""
-    if not before["n_true"]:
-        reason = "no image has an object to choose by"
-    elif start.segmenter == stored.segmenter and rank(scores[score]) <= rank(before[score]):
-        reason = f"nothing tried has a better {score}"
-    if before["n_true"]:
-        _advise(tried, score, values)
-    if reason:
+    _print(tried, before, score, values)
+    if kept := _reason_to_keep(before, scores, score, start.segmenter != stored.segmenter):
         best, scores = stored, before
-    if finds_nothing(scores):
-        print(f"none of {scores['fn']} true objects is found with any of the settings: train longer")
-    _store(model, best, reason)
+    _store(model, best, kept)
     return {"segmentation": best, "scores": scores, "before": before, "tried": tried}
+
+
+def _searched(trials: Trials, start: Segmentation, values: Mapping[str, Sequence[Number]]) -> Segmentation:
+    """The best settings found from the start on."""
+    rank = choosing(trials.score).rank
+    axes = [Axis.of(name, values.get(name)) for name in values_of(start) if name not in UNSEARCHED]
+    return search(_combined(start, values), axes, lambda candidate: rank(trials.scores(candidate)[trials.score]))
+
+
+def _reason_to_keep(before: Result, best: Result, score: str, another: bool) -> str:
+    """Why the stored settings stay as they are; empty where the best, or ``another`` segmenter, takes their place."""
+    if not before["n_true"]:
+        return "no image has an object to choose by"
+    rank = choosing(score).rank
+    return "" if another or rank(best[score]) > rank(before[score]) else f"nothing tried has a better {score}"
 
 
 def _store(model: str | Path, best: Segmentation, kept: str) -> None:
@@ -183,22 +187,6 @@ def _as_text(segmentation: Segmentation) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in named.items())
 
 
-def _advise(tried: Sequence[Mapping[str, Any]], score: str, values: Mapping[str, Sequence[Number]]) -> None:
-    """Advise to go beyond a best value at the edge of those given, if it could go further and the next is worse."""
-    best = values_of(tried[0]["segmentation"])
-    for name, each in values.items():
-        ordered, chosen = sorted(set(each)), best[name]
-        if len(ordered) < 2 or chosen not in (ordered[0], ordered[-1]) or chosen in (0, 1):
-            continue
-        beside = best | {name: ordered[1] if chosen == ordered[0] else ordered[-2]}
-        same = any(
-            row["scores"][score] == tried[0]["scores"][score] and values_of(row["segmentation"]) == beside
-            for row in tried
-        )
-        if not same:
-            print(f"the best {name.replace('_', ' ')}, {chosen:g}, is at the edge of what was tried: try beyond it")
-
-
 def _data(
     model: Path, dataset: str | None, root: str | Path | None, split: str, options: dict[str, Any] | None
 ) -> DataChoice:
@@ -218,8 +206,10 @@ def _samples(data: DataChoice, count: int | None) -> Sequence:
     return data.open()[:count]
 
 
-def _print(tried: Sequence[Mapping[str, Any]], before: Result, score: str) -> None:
-    """Print a row for each of the best candidates and one for the settings that the model had."""
+def _print(
+    tried: Sequence[Mapping[str, Any]], before: Result, score: str, given: Mapping[str, Sequence[Number]]
+) -> None:
+    """Print a row for each of the best candidates and one for the settings that the model had, and what they tell."""
     shown = (score, *(name for name in SHOWN if name != score))
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     names = list(values_of(tried[0]["segmentation"]))
@@ -233,3 +223,23 @@ def _print(tried: Sequence[Mapping[str, Any]], before: Result, score: str) -> No
     table.add_row("before", *("" for _ in names), *(f"{before[name]:.4f}" for name in shown))
     print_table(table)
     print(f"{len(tried)} settings tried; the best {min(BEST, len(tried))} are shown")
+    if before["n_true"]:
+        _advise(tried, score, given)
+    if finds_nothing(tried[0]["scores"]):
+        print(f"none of {before['tp'] + before['fn']} true objects is found with the best settings: train longer")
+
+
+def _advise(tried: Sequence[Mapping[str, Any]], score: str, values: Mapping[str, Sequence[Number]]) -> None:
+    """Advise to go beyond a best value at the edge of those given, if it could go further and the next is worse."""
+    best = values_of(tried[0]["segmentation"])
+    for name, each in values.items():
+        ordered, chosen = sorted(set(each)), best[name]
+        if len(ordered) < 2 or chosen not in (ordered[0], ordered[-1]) or chosen in (0, 1):
+            continue
+        beside = best | {name: ordered[1] if chosen == ordered[0] else ordered[-2]}
+        same = any(
+            row["scores"][score] == tried[0]["scores"][score] and values_of(row["segmentation"]) == beside
+            for row in tried
+        )
+        if not same:
+            print(f"the best {name.replace('_', ' ')}, {chosen:g}, is at the edge of what was tried: try beyond it")
