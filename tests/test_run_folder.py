@@ -11,8 +11,17 @@ from segraft.run_folder import RunFolder
 from shared.run_folders import make_run
 
 
+def test_the_kept_model_is_the_last_that_was_kept(tmp_path: Path) -> None:
+    history = [{"step": k, "val": {"aji": 0.5}, **({"kept": True} if k < 4 else {})} for k in (1, 2, 3, 4)]
+    folder = RunFolder(make_run(tmp_path / "run"))
+    folder.metrics.write_text("".join(json.dumps(line) + "\n" for line in history))
+    line = folder.best_validation()
+    assert line is not None
+    assert line["step"] == 3
+
+
 @pytest.mark.parametrize(("monitor", "step"), [("aji", 2), ("voi", 1)])
-def test_the_kept_model_is_the_first_best(tmp_path: Path, monitor: str, step: int) -> None:
+def test_an_earlier_version_kept_the_first_best(tmp_path: Path, monitor: str, step: int) -> None:
     history = [{"step": k, "val": {"aji": a, "voi": v}} for k, a, v in ((1, 0.1, 0.5), (2, 0.9, 0.6), (3, 0.9, 0.5))]
     folder = RunFolder(make_run(tmp_path / "run", monitor=monitor))
     folder.metrics.write_text("".join(json.dumps(line) + "\n" for line in history))

@@ -93,13 +93,17 @@ class RunFolder:
         return self.settings().get("monitor") or "aji"
 
     def best_validation(self) -> dict[str, Any] | None:
-        """The line of the validation that the model comes from: the first best by the score that the run monitors.
+        """The line of the validation that the model comes from: the last whose model was kept.
 
-        None before the first validation. Raises ``UserError`` where the folder is incomplete.
+        Earlier versions did not note that, and kept the first best by the score that the run monitors. None before the
+        first validation. Raises ``UserError`` where the folder is incomplete.
         """
         monitor = self.monitor()
         score = choosing(monitor)
         validations = [line for line in self.history() if "val" in line]
+        for line in reversed(validations):
+            if line.get("kept"):
+                return line
         return max(validations, key=lambda line: score.rank(line["val"][monitor]), default=None)
 
     def data(self, root: str | Path | None = None, options: Mapping[str, Any] | None = None) -> RecordedData:

@@ -19,7 +19,6 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
     2: {
         "patch": (256, 256),
         "batch": 4,
-        "monitor": "aji",
         "offsets": "2d",
         "background": "object",
         "geometry": ("flip", "rotate90", "rotate", "scale", "elastic"),
@@ -28,7 +27,6 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
     3: {
         "patch": (53, 268, 268),
         "batch": 1,
-        "monitor": "voi",
         "offsets": "3d-long",
         "background": "separate",
         "geometry": ("flip", "rotate90", "rotate", "elastic", "misalign"),
@@ -126,18 +124,21 @@ class TrainSettings:
     """Smallest and largest magnification that the geometric augmentation "scale" draws."""
     percentiles: tuple[float, float] | None = None
     """Percentiles of each image that become 0 and 1; by default those of ``init``, else 1 and 99.8."""
-    foreground_threshold: float = 0.5
-    """Probability above which a pixel belongs to an object."""
+    foreground_threshold: float | None = None
+    """Probability above which a pixel belongs to an object; by default the best of a few on the validation images."""
     minimum_size: int | None = None
-    """Smaller segments join a touching larger one, or vanish; by default 10, in volumes 5 % of the median object."""
+    """Smaller segments join a touching larger one, or vanish; by default 10, in volumes 5 % of the median object, but
+    never more than half of a small object (the 5th percentile)."""
     validate_every: int = 250
     """Steps between validations and checkpoints."""
     validation_images: int | None = None
     """Images to validate on; all by default."""
     monitor: str | None = None
-    """Score on the validation images that chooses the best model: aji, pq, voi, ...; by default aji, of volumes voi."""
+    """Score on the validation images that chooses the best model: aji, pq, voi, ...; by default pq_pooled, of
+    volumes of dense tissue voi."""
     patience: int | None = None
-    """Validations without improvement after which training stops; never by default."""
+    """Validations without improvement after which training stops, counted from the first that finds an object; never by
+    default."""
     seed: int = 0
     """Seed of everything random."""
     device: str = "auto"
@@ -169,7 +170,7 @@ class TrainSettings:
             raise UserError(f"scales: got {self.scales}, expected two numbers above 0, the smaller one first")
         if self.percentiles is not None and not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
             raise UserError(f"percentiles: got {self.percentiles}, expected two numbers from 0 to 100, the lower first")
-        if not 0 <= self.foreground_threshold <= 1:
+        if self.foreground_threshold is not None and not 0 <= self.foreground_threshold <= 1:
             raise UserError(f"foreground_threshold: got {self.foreground_threshold}, expected a probability, 0 to 1")
         self._check_names()
 

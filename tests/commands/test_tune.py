@@ -111,6 +111,30 @@ def test_of_equal_scores_the_stored_settings_stay(run: Path, monkeypatch: pytest
     assert checkpoint.read(run)[1] == before
 
 
+def test_images_without_objects_choose_nothing(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """Else the best would be what removes all segments: the largest minimum size, and larger ones still."""
+    before = checkpoint.read(run)[1]
+    blank = [replace(field(index), labels=np.zeros((40, 48), int)) for index in (0, 2)]
+    monkeypatch.setitem(data.DATASETS, "blank", lambda root, split: blank)
+    result = tune(run, "blank", minimum_size=(2000, 4000), foreground_threshold=(0.1,), thickness=(2.0,), device="cpu")
+    assert {row["scores"]["n_predicted"] for row in result["tried"]} > {0}
+    assert checkpoint.read(run)[1] == before
+    out = capsys.readouterr().out
+    assert "as it was: no image has an object to choose by" in out
+    assert "try beyond" not in out
+
+
+def test_no_advice_to_go_beyond_what_is_no_better(run: Path, capsys: Capture) -> None:
+    """Minimum sizes below that of any disc are worth the same."""
+    tune(run, minimum_size=(2, 4), foreground_threshold=(0.25,), thickness=(2.0,), device="cpu")
+    assert "try beyond" not in capsys.readouterr().out
+
+
+def test_settings_with_which_nothing_is_found_are_told(run: Path, capsys: Capture) -> None:
+    tune(run, minimum_size=(100_000,), foreground_threshold=(0.3,), thickness=(2.0,), device="cpu", segmenter="waterz")
+    assert "true objects is found with the best settings: train longer" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("room", [0.0, 4e5])
 def test_affinities_that_do_not_fit_are_kept_in_files(run: Path, monkeypatch: pytest.MonkeyPatch, room: float) -> None:
     expected = tune(run, device="cpu", split="train")
@@ -252,7 +276,7 @@ def test_settings_stay_where_nothing_tried_is_better(run: Path, capsys: pytest.C
     again = tune(run, foreground_threshold=(0.9,), minimum_size=(0,), thickness=(0.0,), device="cpu")
     assert again["segmentation"] == before == first["segmentation"]
     assert checkpoint.read(run)[1].segmentation == before
-    assert "as it was: nothing tried has a better aji" in capsys.readouterr().out
+    assert "as it was: nothing tried has a better pq_pooled" in capsys.readouterr().out
 
 
 def test_memory_bounds_what_the_network_takes(run: Path) -> None:

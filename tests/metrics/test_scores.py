@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from segraft.errors import UserError
-from segraft.metrics.scores import COUNTS, SCORES, choosing
-from segraft.metrics.scoring import evaluate
+from segraft.metrics.scores import COUNTS, POOLED, SCORES, choosing
+from segraft.metrics.scoring import evaluate, summarise
 
 
 def test_the_table_holds_what_is_measured() -> None:
@@ -24,6 +24,13 @@ def test_of_two_ranks_the_higher_is_the_better(name: str) -> None:
     perfect, worse = evaluate(truth, truth), evaluate(other, truth)
     rank = choosing(name).rank
     assert rank(perfect[name]) > rank(worse[name])
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_pooled_scores_choose_too(name: str) -> None:
+    truth = np.repeat(np.arange(4), 6).reshape(4, 6)
+    perfect, worse = (summarise([evaluate(each, truth)] * 2) for each in (truth, np.zeros_like(truth)))
+    assert choosing(name).rank(perfect[name]) > choosing(name).rank(worse[name])
 
 
 @pytest.mark.parametrize("name", ["n_true", "n_predicted", "ajii"])

@@ -31,7 +31,7 @@ class Run:
     def __init__(self, out: Path, **settings: Any) -> None:
         self.saved: list[int] = []
         self.settings = TrainSettings(
-            **{"dataset": "none", "out": out, "steps": 100, "validate_every": 1, **settings}
+            **{"dataset": "none", "out": out, "steps": 100, "validate_every": 1, "monitor": "aji", **settings}
         ).for_dimension(2)
         self.scores: dict[str, float] = {}
         self.recorder = Recorder(
@@ -46,11 +46,11 @@ class Run:
         self.recorder.folder.last.parent.mkdir(parents=True)
         self.recorder.on_train_start(self.trainer, self.module)
 
-    def step(self, score: float = 0.5, term: float = 1.0) -> None:
+    def step(self, score: float = 0.5, term: float = 1.0, found: int = 1) -> None:
         self.recorder.on_train_batch_start(self.trainer, self.module)
         self.trainer.global_step += 1
         self.module.terms = {"affinity": torch.tensor(term)}
-        self.scores = {"aji": score, "voi": score}
+        self.scores = {"aji": score, "voi": score, "pq_pooled": score, "tp": found, "fn": 24 - found}
         self.recorder.on_train_batch_end(self.trainer, self.module)
 
     @property
@@ -73,7 +73,8 @@ def ended(run: Run) -> Run:
 def test_the_best_model_is_kept(run: Run) -> None:
     for score in (0.2, 0.5, 0.5, 0.4, 0.6):
         run.step(score)
-    assert run.saved == [1, 2, 5]
+    assert run.saved == [1, 2, 3, 5], "of equal ones the latest"
+    assert [line["step"] for line in run.lines if line.get("kept")] == run.saved
     assert [line["val"]["aji"] for line in run.lines if "val" in line] == [0.2, 0.5, 0.5, 0.4, 0.6]
 
 
@@ -103,6 +104,26 @@ def test_patience(tmp_path: Path) -> None:
     again.on_train_start(run.trainer, run.module)
     again.on_train_end(run.trainer, run.module)
     assert run.trainer.should_stop
+
+
+def test_patience_begins_with_the_first_object(tmp_path: Path) -> None:
+    """A network that learns blank images first scores well in them, finds nothing, and has yet to learn the rest."""
+    run = Run(tmp_path, patience=3)
+    for score in (0.8, 0.8, 0.8, 0.8, 0.7):
+        run.step(score, found=0)
+        assert not run.trainer.should_stop
+    stops = []
+    for score in (0.9, 0.5, 0.5, 0.5):
+        run.step(score, found=20)
+        stops.append(run.trainer.should_stop)
+    assert stops == [False, False, False, True]
+    assert ended(run).recorder.state_dict()["found"]
+
+
+def test_a_checkpoint_of_an_earlier_version_counts_every_validation(run: Run) -> None:
+    run.recorder.load_state_dict({"best": 0.5, "waited": 2, "scores": {"aji": 0.5}, "seconds": 1.0})
+    run.step(0.4, found=0)
+    assert run.recorder.waited == 3
 
 
 def test_without_patience_nothing_stops(run: Run) -> None:

@@ -256,9 +256,9 @@ def test_a_run_of_an_earlier_version_is_resumed(runs: dict[str, Path], tmp_path:
 
 def test_early_stopping_and_its_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     validate, falling = Validation.run, iter((0.9, 0.5, 0.3))
-    monkeypatch.setattr(Validation, "run", lambda self, model: validate(self, model) | {"aji": next(falling)})
+    monkeypatch.setattr(Validation, "run", lambda self, model: validate(self, model) | {"aji": next(falling), "tp": 1})
     out = tmp_path / "run"
-    train("grey", out=out, **SMALL | {"patience": 2, "steps": 30, "validate_every": 1})
+    train("grey", out=out, **SMALL | {"patience": 2, "steps": 30, "validate_every": 1, "monitor": "aji"})
     assert history(out)[-1]["step"] == 3
     before = (out / "metrics.jsonl").read_bytes(), (out / "model.safetensors").read_bytes()
     train(config=out, resume=True)

@@ -135,7 +135,7 @@ def test_the_bar_shows_every_term(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     distill(**recorded(runs["distill"], out=tmp_path / "run", steps=5, validate_every=4))
     shown = capfd.readouterr().out
-    for name in ("aff", "fg", "i.node", "i.edge", "i.aff", "x.edge", "x.aff", "aji"):
+    for name in ("aff", "fg", "i.node", "i.edge", "i.aff", "x.edge", "x.aff", "pq_pooled"):
         assert f" {name}=" in shown
     assert "5/5" in shown
 
@@ -145,13 +145,13 @@ def test_without_a_terminal_a_line_per_validation(
 ) -> None:
     distill(**recorded(runs["distill"], out=tmp_path / "run", steps=5, validate_every=4))
     out, err = capfd.readouterr()
-    assert len(out.splitlines()) == 1
+    assert out.splitlines()[0].startswith(f"{tmp_path / 'run'}: 5 steps done, best pq_pooled ")
     lines = err.splitlines()
-    assert [line.rpartition(" aji ")[0] for line in lines] == [f"step {k} of 5: validation aji"[:-4] for k in (4, 5)]
+    assert [line.partition(" pq_pooled ")[0] for line in lines] == [f"step {k} of 5: validation" for k in (4, 5)]
     monkeypatch.setattr("segraft.terminal.progress.EVERY", 0)
     distill(**recorded(runs["distill"], out=tmp_path / "all", steps=3, validate_every=3))
     *_, validation, last = capfd.readouterr().err.splitlines()
-    assert validation.startswith("step 3 of 3: validation aji ")
+    assert validation.startswith("step 3 of 3: validation pq_pooled ")
     assert re.fullmatch(r"step 3 of 3(, \w+ [-.\de+]+){7}, 0 s left", last)
     for term in ("affinity", "foreground", "intra_node", "inter_edge"):
         assert f", {term} " in last

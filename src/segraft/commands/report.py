@@ -18,6 +18,7 @@ from segraft.labels.masks import Masks
 from segraft.metrics.protocols import BESIDE, OURS, Protocol, beside
 from segraft.metrics.scores import SCORES
 from segraft.metrics.scoring import evaluate, summarise
+from segraft.metrics.usual import usual_score
 from segraft.model.benchmarking import measure
 from segraft.model.model import load
 from segraft.paper.protocols import chosen
@@ -26,7 +27,6 @@ from segraft.reporting.page import Shown, write_report
 from segraft.reporting.tables import with_spread
 from segraft.reporting.tradeoff import Point
 from segraft.run_folder import RunFolder
-from segraft.settings import BY_DIMENSION
 from segraft.terminal.tables import print_table
 from segraft.types import Sample
 
@@ -106,7 +106,7 @@ def compare(
     Raises ``UserError`` where no image has a truth, or a run is incomplete.
     """
     samples = _with_truth(dataset, root, split, options or {})
-    score = BY_DIMENSION[samples[0].image.ndim - 1]["monitor"]
+    score = _score_by_image(samples)
     shown = {name: Shown.of(path) for name, path in runs.items()}
     models = grouped({name: run.settings() for name, run in shown.items()})
     protocols = chosen("both", dataset)
@@ -134,6 +134,12 @@ def compare(
     print_table(_table(summaries, cost_rows))
     print(*findings, *small_print, f"Report: {page}", sep="\n")
     return page
+
+
+def _score_by_image(samples: Sequence[Sample]) -> str:
+    """The score in which runs are compared image by image: VOI in volumes of dense tissue, else AJI."""
+    truths = (np.asarray(sample.labels) for sample in samples)
+    return "voi" if usual_score(truths, samples[0].image.ndim - 1) == "voi" else "aji"
 
 
 def _summaries(

@@ -15,7 +15,8 @@ from segraft.data.choice import DataChoice
 from segraft.data.masks import check_told
 from segraft.errors import UserError
 from segraft.labels.masks import Masks
-from segraft.metrics.scores import choosing
+from segraft.metrics.scores import choosing, finds_nothing
+from segraft.metrics.usual import usual_score
 from segraft.model import checkpoint
 from segraft.model.config import Segmentation
 from segraft.model.model import load
@@ -44,7 +45,6 @@ SHOWN = ("aji", "pq", "voi", "arand")
 """Scores in the printed table, beside the one that chooses."""
 BEST = 8
 """Rows of the printed table."""
-USUAL_SCORE = {2: "aji", 3: "voi"}
 
 
 def tune(
@@ -72,7 +72,7 @@ def tune(
     The search begins at the stored settings and changes one after the other, on and on while the score gets better,
     beyond any edge. Of a setting that values are given for, these alone are tried, in all combinations. From then on
     ``predict`` uses the best. The weights stay as they are; so do the settings of the same segmenter where nothing
-    tried is better.
+    tried is better, or no image has an object to choose by.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def tune(
     split : train, val or test; test is for the final score, not for choosing
     options : of the data set's reader, by name
     segmenter : mutex, waterz, multicut or lifted-multicut; by default the stored one
-    score : what to choose by: aji, pq, sbd, dice, voi, arand or any other score that has a better side; by default aji,
-        for volumes voi
+    score : what to choose by: pq_pooled, aji, pq, sbd, dice, voi, arand or any other score that has a better side; by
+        default pq_pooled, in which each object counts the same, for volumes of dense tissue voi
     foreground_threshold : the only probabilities to try, above which a pixel belongs to an object
     thickness : the only thicknesses in pixels to try, at which segments join a larger one that they touch
     minimum_size : the only sizes in pixels to try, below which segments join a larger one or vanish
@@ -108,29 +108,44 @@ def tune(
     loaded = load(model, device)
     given = (foreground_threshold, thickness, minimum_size, threshold, beta, boundary)
     values = {name: each for name, each in zip(SEARCHED, given, strict=True) if each is not None}
-    score = score or USUAL_SCORE[loaded.geometry.ndim]
-    rank, stored = choosing(score).rank, loaded.config.segmentation
+    if score is not None:
+        choosing(score)
+    stored = loaded.config.segmentation
     start = _start(stored, segmenter, values)
     data, parts = _data(Path(model), dataset, root, split, options), PredictOptions(tile=tile, max_memory=max_memory)
     with looked_at(loaded, _samples(data, images), parts, masks := Masks()) as seen, counting() as tell:
         check_told(masks, data.name or "", data.options)
+        score = score or usual_score((each.labels for each in seen), loaded.geometry.ndim, stored.fill)
         trials = Trials(seen, loaded.offsets, score, tell)
-        before = trials.scores(stored)
-        axes = [Axis.of(name, values.get(name)) for name in values_of(start) if name not in UNSEARCHED]
-        best = search(_combined(start, values), axes, lambda candidate: rank(trials.scores(candidate)[score]))
+        before, best = trials.scores(stored), _searched(trials, start, values)
         scores = trials.scores(best)
     tried = trials.ranked(start.segmenter)
-    _print(tried, before, score, [name for name, each in values.items() if _at_edge(best, name, each)])
-    if start.segmenter == stored.segmenter and rank(scores[score]) <= rank(before[score]):
+    _print(tried, before, score, values)
+    if kept := _reason_to_keep(before, scores, score, start.segmenter != stored.segmenter):
         best, scores = stored, before
-    _store(model, best, as_it_was=best == stored, score=score)
+    _store(model, best, kept)
     return {"segmentation": best, "scores": scores, "before": before, "tried": tried}
 
 
-def _store(model: str | Path, best: Segmentation, as_it_was: bool, score: str) -> None:
-    """Store the best settings with the weights, if they are others than those stored, and say so."""
-    if as_it_was:
-        print(f"kept in {checkpoint.locate(model)} as it was: nothing tried has a better {score}")
+def _searched(trials: Trials, start: Segmentation, values: Mapping[str, Sequence[Number]]) -> Segmentation:
+    """The best settings found from the start on."""
+    rank = choosing(trials.score).rank
+    axes = [Axis.of(name, values.get(name)) for name in values_of(start) if name not in UNSEARCHED]
+    return search(_combined(start, values), axes, lambda candidate: rank(trials.scores(candidate)[trials.score]))
+
+
+def _reason_to_keep(before: Result, best: Result, score: str, another: bool) -> str:
+    """Why the stored settings stay as they are; empty where the best, or ``another`` segmenter, takes their place."""
+    if not before["n_true"]:
+        return "no image has an object to choose by"
+    rank = choosing(score).rank
+    return "" if another or rank(best[score]) > rank(before[score]) else f"nothing tried has a better {score}"
+
+
+def _store(model: str | Path, best: Segmentation, kept: str) -> None:
+    """Store the best settings with the weights, unless there is a reason why others are ``kept``, and say so."""
+    if kept:
+        print(f"kept in {checkpoint.locate(model)} as it was: {kept}")
         return
     checkpoint.change(model, segmentation=best)
     print(f"stored in {checkpoint.locate(model)}: {_as_text(best)}")
@@ -172,12 +187,6 @@ def _as_text(segmentation: Segmentation) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in named.items())
 
 
-def _at_edge(best: Segmentation, name: str, values: Sequence[Number]) -> bool:
-    """Whether the best value of a setting is the lowest or highest of those given, and could go further."""
-    chosen = values_of(best)[name]
-    return len(set(values)) > 1 and chosen in (min(values), max(values)) and chosen not in (0, 1)
-
-
 def _data(
     model: Path, dataset: str | None, root: str | Path | None, split: str, options: dict[str, Any] | None
 ) -> DataChoice:
@@ -197,8 +206,10 @@ def _samples(data: DataChoice, count: int | None) -> Sequence:
     return data.open()[:count]
 
 
-def _print(tried: Sequence[Mapping[str, Any]], before: Result, score: str, at_edges: Sequence[str]) -> None:
-    """Print a row for each of the best candidates and one for the settings that the model had."""
+def _print(
+    tried: Sequence[Mapping[str, Any]], before: Result, score: str, given: Mapping[str, Sequence[Number]]
+) -> None:
+    """Print a row for each of the best candidates and one for the settings that the model had, and what they tell."""
     shown = (score, *(name for name in SHOWN if name != score))
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     names = list(values_of(tried[0]["segmentation"]))
@@ -212,6 +223,23 @@ def _print(tried: Sequence[Mapping[str, Any]], before: Result, score: str, at_ed
     table.add_row("before", *("" for _ in names), *(f"{before[name]:.4f}" for name in shown))
     print_table(table)
     print(f"{len(tried)} settings tried; the best {min(BEST, len(tried))} are shown")
+    if before["n_true"]:
+        _advise(tried, score, given)
+    if finds_nothing(tried[0]["scores"]):
+        print(f"none of {before['tp'] + before['fn']} true objects is found with the best settings: train longer")
+
+
+def _advise(tried: Sequence[Mapping[str, Any]], score: str, values: Mapping[str, Sequence[Number]]) -> None:
+    """Advise to go beyond a best value at the edge of those given, if it could go further and the next is worse."""
     best = values_of(tried[0]["segmentation"])
-    for name in at_edges:
-        print(f"the best {name.replace('_', ' ')}, {best[name]:g}, is at the edge of what was tried: try beyond it")
+    for name, each in values.items():
+        ordered, chosen = sorted(set(each)), best[name]
+        if len(ordered) < 2 or chosen not in (ordered[0], ordered[-1]) or chosen in (0, 1):
+            continue
+        beside = best | {name: ordered[1] if chosen == ordered[0] else ordered[-2]}
+        same = any(
+            row["scores"][score] == tried[0]["scores"][score] and values_of(row["segmentation"]) == beside
+            for row in tried
+        )
+        if not same:
+            print(f"the best {name.replace('_', ' ')}, {chosen:g}, is at the edge of what was tried: try beyond it")

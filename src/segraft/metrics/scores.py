@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,8 +42,16 @@ SCORES: dict[str, Score] = {
 """The scores of ``segraft.metrics.scoring.evaluate``, in the order of tables."""
 COUNTS = ("tp", "fp", "fn")
 """True positives, false positives and false negatives: objects found, invented and missed."""
+POOLED: dict[str, Score] = {"f1_pooled": Score("higher", "ratio"), "pq_pooled": Score("higher", "ratio")}
+"""Scores of a set alone, from the matches of all its images: see ``segraft.metrics.scoring.summarise``."""
 
 
 def choosing(name: str) -> Score:
     """Return the score of that name. Raises ``UserError`` for one by which no model can be chosen."""
-    return choose("score to choose by", name, {name: score for name, score in SCORES.items() if score.better})
+    known = {name: score for name, score in (SCORES | POOLED).items() if score.better}
+    return choose("score to choose by", name, known)
+
+
+def finds_nothing(scores: Mapping[str, float | int]) -> bool:
+    """Whether a set has true objects, and none of them is found (IoU above 0.5)."""
+    return scores.get("tp") == 0 and scores["fn"] > 0

@@ -28,7 +28,11 @@ def term_curves(histories: Mapping[str, Sequence[History]]) -> Curves:
 
 def score_curves(histories: Mapping[str, Sequence[History]], names: Sequence[str]) -> Curves:
     """Scores on the validation images of the runs of each model."""
-    return _curves(histories, lambda line: {name: line["val"][name] for name in names} if "val" in line else {}, ())
+
+    def scores(line: Mapping[str, Any]) -> dict[str, float]:
+        return {name: line["val"][name] for name in names if name in line["val"]} if "val" in line else {}
+
+    return _curves(histories, scores, ())
 
 
 def _curves(

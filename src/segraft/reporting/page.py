@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PICTURES = 3
 """Samples that a page shows; more would make it heavy."""
-CURVES = ("aji", "pq", "f1", "dice", "sbd", "dic", "voi", "arand")
+CURVES = ("pq_pooled", "aji", "pq", "f1", "dice", "sbd", "dic", "voi", "arand")
 """Validation scores that are drawn."""
 
 
@@ -146,7 +146,7 @@ def _figures(models: Mapping[str, Sequence[Shown]], points: Mapping[str, Point],
 
     histories = {name: [run.history() for run in runs] for name, runs in models.items()}
     names = list(models)
-    curves = score_curves(histories, CURVES)
+    curves = score_curves(histories, tuple(dict.fromkeys((*CURVES, score))))
     first = {score: curves.pop(score)} if not points and score in curves else {}
     return {
         "keys": {name: key(number) for number, name in enumerate(names)},

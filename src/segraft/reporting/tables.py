@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from segraft.metrics.protocols import BESIDE
-from segraft.metrics.scores import SCORES
+from segraft.metrics.scores import POOLED, SCORES
 from segraft.metrics.scoring import spread
 from segraft.model.model import Model
 
@@ -31,7 +31,7 @@ def score_rows(scores: Mapping[str, Sequence[Scores]]) -> list[Row]:
     scores : of each run of each model
     """
     rows = []
-    for name, score in ((name + ending, score) for name, score in SCORES.items() for ending in ("", BESIDE)):
+    for name, score in ((name + end, score) for name, score in (SCORES | POOLED).items() for end in ("", BESIDE)):
         if not scores or not all(name in of_run for runs in scores.values() for of_run in runs):
             continue
         values = {model: [of_run[name] for of_run in runs] for model, runs in scores.items()}

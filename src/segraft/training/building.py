@@ -29,10 +29,9 @@ class Trainee:
     network: Network
     config: ModelConfig
 
-    def with_minimum_size(self, pixels: int) -> Trainee:
-        """The same, with a minimum size for its segments."""
-        segmentation = replace(self.config.segmentation, minimum_size=pixels)
-        return replace(self, config=replace(self.config, segmentation=segmentation))
+    def segmenting(self, **choices: int | float | None) -> Trainee:
+        """The same, with those choices of its segmentation that are not None."""
+        return replace(self, config=replace(self.config, segmentation=self.config.segmentation.changed(**choices)))
 
 
 def new_trainee(settings: TrainSettings, sample: Sample) -> Trainee:
@@ -72,10 +71,9 @@ def _config(settings: TrainSettings, network: Network, sample: Sample, filters: 
         channels=settings.channels,
         segmentation=Segmentation(
             segmenter="mutex" if len(offsets) > network.ndim else "waterz",  # which needs no long offsets
-            foreground_threshold=settings.foreground_threshold,
             minimum_size=settings.minimum_size or 0,
             fill=settings.border is not None,
-        ),
+        ).changed(foreground_threshold=settings.foreground_threshold),
         training={name: value for name, value in plain(settings).items() if name in RECORDED}
         | {"threads": torch.get_num_threads()},
     )

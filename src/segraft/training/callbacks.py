@@ -19,7 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from segraft.errors import Notice, UserError
 from segraft.files import replacing, unwritable, write_text
-from segraft.metrics.scores import choosing
+from segraft.metrics.scores import choosing, finds_nothing
 from segraft.model.torch_runner import find_device
 from segraft.run_folder import RunFolder
 from segraft.settings import DistillSettings, TrainSettings, required
@@ -64,6 +64,7 @@ class Recorder(Callback):
         self.scores: dict[str, float] = {}
         self.best = -math.inf
         self.waited = 0
+        self.found = False
         self.interrupted = 0
         self.begun = False
         self.seconds = 0.0
@@ -72,12 +73,13 @@ class Recorder(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run goes on with."""
-        kept = {"best": self.best, "waited": self.waited, "scores": self.scores, "seconds": self._elapsed()}
-        return kept | {"threads": torch.get_num_threads()}
+        known = {"best": self.best, "waited": self.waited, "found": self.found, "threads": torch.get_num_threads()}
+        return {**known, "scores": self.scores, "seconds": self._elapsed()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the interrupted run was, and say so where other threads will compute it."""
         self.best, self.waited = state_dict["best"], state_dict["waited"]
+        self.found = state_dict.get("found", True)  # earlier versions counted every validation
         self.scores, self.seconds = state_dict["scores"], state_dict["seconds"]
         begun, now = state_dict.get("threads"), torch.get_num_threads()
         if begun not in (None, now) and find_device(self.settings.device).type == "cpu":
@@ -162,15 +164,21 @@ class Recorder(Callback):
         self._write(trainer, terms, {f"train/{name}": value for name, value in terms.items()})
 
     def _validate(self, trainer: lightning.Trainer) -> None:
-        """Score the validation images, and keep the model if it is the best so far."""
+        """Score the validation images, and keep the model if it is the best so far: of equal ones the latest.
+
+        Patience is not lost before a first object is found: finding nothing may be what a network learns first.
+        """
         scores = trainer.strategy.broadcast(self.validate() if trainer.is_global_zero else {})
         self.scores = {name: round(float(value), 6) for name, value in scores.items()}
-        self._write(trainer, {"val": self.scores}, {f"val/{name}": value for name, value in self.scores.items()})
         monitor = required(self.settings.monitor)
         value = choosing(monitor).rank(self.scores[monitor])
-        self.waited += 1
-        if value > self.best or self.best == -math.inf:  # a score may be undefined, but a model is always kept
-            self.best, self.waited = value if math.isfinite(value) else -math.inf, 0
+        kept = value >= self.best or self.best == -math.inf  # a score may be undefined, but a model is always kept
+        line = {"val": self.scores} | ({"kept": True} if kept else {})
+        self._write(trainer, line, {f"val/{name}": value for name, value in self.scores.items()})
+        self.found = self.found or not finds_nothing(self.scores)
+        self.waited = 0 if value > self.best or not self.found else self.waited + 1
+        if kept:
+            self.best = value if math.isfinite(value) else -math.inf
             if trainer.is_global_zero:
                 self.keep_model()
         trainer.should_stop = self._patience_lost()

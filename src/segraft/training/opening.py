@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from lightning.pytorch.utilities import rank_zero_only
@@ -15,8 +16,20 @@ from segraft.run_folder import RunFolder
 from segraft.settings import TrainSettings, make, plain
 from segraft.training.recorded import complete
 
+Settings = TypeVar("Settings", bound=TrainSettings)
 FREE_TO_CHANGE = {"out", "resume", "device", "workers"}
 """Settings that a resumed run may change: they decide where it runs, not what it computes."""
+DECIDED = ("monitor", "foreground_threshold")
+"""Settings that a run decides by its images where the user leaves them open; earlier versions had fixed defaults."""
+
+
+def as_begun(settings: Settings) -> Settings:
+    """The settings; of a run that is resumed, what is left open is as it was when the run began."""
+    folder = RunFolder(settings.out)
+    if not settings.resume or not folder.config.exists():
+        return settings
+    before = make(type(settings), folder.settings())
+    return replace(settings, **{name: getattr(before, name) for name in DECIDED if getattr(settings, name) is None})
 
 
 def checkpoint_to_resume(settings: TrainSettings) -> Path | None:
@@ -24,10 +37,14 @@ def checkpoint_to_resume(settings: TrainSettings) -> Path | None:
     folder = RunFolder(settings.out)
     if settings.resume:
         return _resumable(folder, settings)
-    rank = getattr(rank_zero_only, "rank", 0)
-    if folder.config.exists() and not rank:  # other ranks start when the first has made it
+    if folder.config.exists() and not rank():  # other ranks start when the first has made it
         raise UserError(f"{settings.out} holds a run already; --resume continues it, another --out starts a new one")
     return None
+
+
+def rank() -> int:
+    """The number of this process among those that train together; 0 is the one that speaks and writes."""
+    return getattr(rank_zero_only, "rank", 0)
 
 
 def _resumable(folder: RunFolder, settings: TrainSettings) -> Path | None:

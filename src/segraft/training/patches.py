@@ -109,10 +109,9 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         if sample.labels is not None:
             self.masks.look(sample.name, labels)
 
-    def median_size(self) -> float:
-        """Pixels of the median object; 0 without objects."""
-        sizes = np.concatenate([_sizes(labels) for labels in self._labels])
-        return float(np.median(sizes)) if sizes.size else 0.0
+    def object_sizes(self) -> np.ndarray:
+        """Pixels of each object of each image, ``(n,)``."""
+        return np.concatenate([_sizes(labels) for labels in self._labels])
 
     def foreground_share(self) -> float:
         """Part of the known pixels that lies in objects; 0.5 without known pixels."""

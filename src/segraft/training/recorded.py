@@ -37,7 +37,7 @@ def changed(recorded: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         dropped.add("weights")
     before, now = recorded.get("network"), values.get("network")
     if before in NETWORKS and now in NETWORKS and dimensions(before) != dimensions(now):
-        dropped |= set(BY_DIMENSION[2])
+        dropped |= {*BY_DIMENSION[2], "monitor"}
     kept = {name: value for name, value in recorded.items() if name not in dropped}
     both = {name: (kept.get(name), values.get(name)) for name in ("weights", "options")}
     merged = {name: {**a, **b} for name, (a, b) in both.items() if isinstance(a, dict) and isinstance(b, dict)}

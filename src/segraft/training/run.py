@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from segraft.data import open_dataset
 from segraft.data.masks import check_told
 from segraft.errors import UserError
 from segraft.images.normalisation import Normalisation
 from segraft.labels.masks import Masks
+from segraft.metrics.scores import finds_nothing
 from segraft.model import checkpoint
 from segraft.model.model import Model, load
 from segraft.model.torch_runner import TorchRunner, find_device
@@ -22,7 +24,9 @@ from segraft.reporting.run_report import write_run_report
 from segraft.reporting.view import View
 from segraft.run_folder import RunFolder
 from segraft.settings import TrainSettings, required
+from segraft.terminal.progress import say
 from segraft.training.building import Trainee, new_distiller, new_trainee
+from segraft.training.minimum_size import note_smaller, usual_minimum
 from segraft.training.patches import Patches
 from segraft.training.recorded import complete
 from segraft.training.workers import refuse_import, usable
@@ -31,16 +35,12 @@ try:
     from segraft.training.callbacks import Recorder
     from segraft.training.interruption import interruptible
     from segraft.training.module import TrainingModule
-    from segraft.training.opening import checkpoint_to_resume, record_settings
+    from segraft.training.opening import as_begun, checkpoint_to_resume, rank, record_settings
+    from segraft.training.thresholds import THRESHOLDS
     from segraft.training.trainer import new_trainer, quiet
     from segraft.training.validation import Validation, open_validation
 except ImportError as error:
     raise UserError(f"training is not installed ({error}); expected it; run: pip install 'segraft[train]'") from error
-
-SMALLEST = 10
-"""Pixels below which a segment of an image counts as a fragment: real small objects survive."""
-FRAGMENT = 0.05
-"""Part of the median object's size below which a segment of a volume does."""
 
 
 def run(settings: TrainSettings) -> Model:
@@ -49,7 +49,7 @@ def run(settings: TrainSettings) -> Model:
     Raises ``UserError`` for settings that cannot work, and ``Stopped`` after Ctrl-C.
     """
     refuse_import()
-    settings = complete(settings)
+    settings = complete(as_begun(settings))
     last = checkpoint_to_resume(settings)
     samples = open_dataset(settings.dataset, settings.root, "train", **settings.options)
     trainee = new_trainee(settings, samples[0])
@@ -57,11 +57,10 @@ def run(settings: TrainSettings) -> Model:
     _check_masks(patches.masks, settings)
     if settings.init is None:
         set_prior(trainee.network, patches.foreground_share())
-    if settings.minimum_size is None:
-        pixels = SMALLEST if trainee.network.ndim == 2 else round(patches.median_size() * FRAGMENT)
-        trainee = trainee.with_minimum_size(pixels)
+    trainee = _with_minimum_size(trainee, settings, patches.object_sizes())
     model = Model(TorchRunner(trainee.network), trainee.config)
     validation = open_validation(settings, model, PICTURES if page.available() else 0)
+    settings = replace(settings, monitor=validation.monitor)
     best = BestModel(trainee, RunFolder(settings.out), validation)
     distiller, teacher = new_distiller(settings, trainee)
     working = replace(settings, workers=usable(settings.workers))
@@ -75,7 +74,7 @@ def run(settings: TrainSettings) -> Model:
     if trainer.is_global_zero:
         if page.available():
             _report(best, found)
-        print(_summary(settings, recorder, trainer.global_step))
+        print(*_ending(settings, trainer.global_step), sep="\n")
     return found
 
 
@@ -87,6 +86,15 @@ def _check_masks(masks: Masks, settings: TrainSettings) -> None:
             "above 0 for each; check that they were exported with their values"
         )
     check_told(masks, settings.dataset, settings.options)
+
+
+def _with_minimum_size(trainee: Trainee, settings: TrainSettings, sizes: np.ndarray) -> Trainee:
+    """The trainee with the minimum size that the user gives or the training objects suggest; say what it loses."""
+    given = settings.minimum_size
+    minimum = usual_minimum(sizes, trainee.network.ndim) if given is None else given
+    if (note := note_smaller(sizes, minimum)) and not rank():
+        say(note)
+    return trainee.segmenting(minimum_size=minimum)
 
 
 def _patches(settings: TrainSettings, samples: Sequence, network: Network) -> Patches:
@@ -114,7 +122,8 @@ class BestModel:
         self._weights: checkpoint.Weights | None = None
 
     def keep(self) -> None:
-        """Keep the network as it is now, and what the last validation showed of it."""
+        """Keep the network as it is now, with the threshold at which the last validation was best, and its views."""
+        self.trainee = self.trainee.segmenting(foreground_threshold=self.validation.threshold)
         self._weights = checkpoint.weights(self.trainee.network)
         checkpoint.save_weights(self.folder.model, self._weights, self.trainee.config)
         self.views = self.validation.views
@@ -139,9 +148,29 @@ def _report(best: BestModel, model: Model) -> None:
         print(f"the report of {best.folder.path} could not be drawn: {reason}", file=sys.stderr)
 
 
-def _summary(settings: TrainSettings, recorder: Recorder, steps: int) -> str:
-    """What there is at the end of a run, in words."""
+def _ending(settings: TrainSettings, steps: int) -> list[str]:
+    """What there is at the end of a run, in words; also where it is not what the user hoped for."""
     folder = RunFolder(settings.out)
-    score = "" if recorder.best == -math.inf else f", best {settings.monitor} {abs(recorder.best):.4f}"
+    best, score, advice = folder.best_validation(), "", []
+    if best is not None:
+        scores, monitor = best["val"], required(settings.monitor)
+        score = f", best {monitor} {scores[monitor]:.4f} at step {best['step']}{_at_threshold(settings, scores)}"
+        advice = [_advice(settings, scores)] if finds_nothing(scores) else []
     shown = f"; see {folder.report}" if folder.report.exists() else ""
-    return f"{folder.path}: {steps} steps done{score}; model kept in {checkpoint.locate(folder.path)}{shown}"
+    return [f"{folder.path}: {steps} steps done{score}; model kept in {checkpoint.locate(folder.path)}{shown}", *advice]
+
+
+def _at_threshold(settings: TrainSettings, scores: Mapping[str, float]) -> str:
+    """The foreground threshold that was chosen; nothing where the user gave it."""
+    chosen = scores.get("foreground_threshold")
+    return "" if chosen is None or settings.foreground_threshold is not None else f" (foreground threshold {chosen:g})"
+
+
+def _advice(settings: TrainSettings, scores: Mapping[str, float]) -> str:
+    """What to do where the best model finds nothing."""
+    tried = THRESHOLDS if settings.foreground_threshold is None else (settings.foreground_threshold,)
+    return (
+        f"the best model finds none of the {scores['fn']:.0f} objects of the validation images, with foreground "
+        f"thresholds of {', '.join(map(str, tried))}; train longer (--steps), try another --rate, and check that the "
+        "masks fit the images"
+    )

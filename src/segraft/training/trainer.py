@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from segraft.errors import UserError
+from segraft.metrics.scores import finds_nothing
 from segraft.model.torch_runner import find_device
 from segraft.settings import PRECISIONS, TrainSettings, required
 from segraft.terminal.progress import Pace, has_bars, say
@@ -72,7 +73,10 @@ class Bar(TQDMProgressBar):
         shown = {name: float(term) for name, term in pl_module.terms.items()}
         monitor = self.recorder.settings.monitor
         shown |= {name: score for name, score in self.recorder.scores.items() if name == monitor}
-        return {_short(name): f"{value:.2g}" for name, value in shown.items()}
+        short = {_short(name): f"{value:.2g}" for name, value in shown.items()}
+        if finds_nothing(self.recorder.scores):
+            return {**short, "found": "none"}
+        return {**short}
 
 
 class Lines(Callback):
@@ -104,9 +108,10 @@ class Lines(Callback):
 
     def _validation(self) -> str:
         """What the last validation came to."""
-        monitor, best = required(self.recorder.settings.monitor), self.recorder.best
+        monitor, best, scores = required(self.recorder.settings.monitor), self.recorder.best, self.recorder.scores
         known = "" if best == -math.inf else f", best {abs(best):.4f}"
-        return f"validation {monitor} {self.recorder.scores[monitor]:.4f}{known}"
+        found = f", none of {scores['fn']:.0f} objects found" if finds_nothing(scores) else ""
+        return f"validation {monitor} {scores[monitor]:.4f}{known}{found}"
 
 
 def _short(name: str) -> str:
