@@ -23,7 +23,8 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
         "offsets": "2d",
         "background": "object",
         "geometry": ("flip", "rotate90", "rotate", "scale", "elastic"),
-        "intensity": ("brightness", "contrast", "gamma", "noise", "blur"),
+        "intensity": ("brightness", "contrast", "gain", "gamma", "noise", "blur", "debris", "hot"),
+        "blanks": 0.05,
     },
     3: {
         "patch": (53, 268, 268),
@@ -33,6 +34,7 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
         "background": "separate",
         "geometry": ("flip", "rotate90", "rotate", "elastic", "misalign"),
         "intensity": ("brightness", "contrast", "noise", "missing", "defocus", "sections"),
+        "blanks": 0.0,
     },
 }
 """Defaults that differ between networks for images and for volumes."""
@@ -47,7 +49,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("decay", "warmup", "schedule", "clip", "seed"),
     ),
     "losses": ("method", "weights", "offsets", "background", "bank_size", "bank_samples"),
-    "augmentation": ("geometry", "intensity", "scales"),
+    "augmentation": ("geometry", "intensity", "scales", "blanks"),
     "validation": (
         *("validate_every", "validation_images", "monitor", "patience"),
         *("foreground_threshold", "minimum_size"),
@@ -122,8 +124,11 @@ class TrainSettings:
     """Augmentation of intensities; by default all that images have, and most of what volumes have."""
     scales: tuple[float, float] = (0.8, 1.25)
     """Smallest and largest magnification that the geometric augmentation "scale" draws."""
-    percentiles: tuple[float, float] = (1.0, 99.8)
-    """Percentiles of each image that become 0 and 1."""
+    percentiles: tuple[float, float] | None = None
+    """Percentiles of each image that become 0 and 1; by default the ends of what its blocks that hold more than noise
+    show, and with a teacher as the teacher does."""
+    blanks: float | None = None
+    """Part of the training patches that show nothing but noise; by default 0.05, of volumes none."""
     foreground_threshold: float = 0.5
     """Probability above which a pixel belongs to an object."""
     minimum_size: int | None = None
@@ -165,8 +170,10 @@ class TrainSettings:
             raise UserError(f"betas: got {self.betas}, expected two numbers from 0 to below 1")
         if not 0 < self.scales[0] <= self.scales[1] < math.inf:
             raise UserError(f"scales: got {self.scales}, expected two numbers above 0, the smaller one first")
-        if not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
+        if self.percentiles is not None and not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
             raise UserError(f"percentiles: got {self.percentiles}, expected two numbers from 0 to 100, the lower first")
+        if self.blanks is not None and not 0 <= self.blanks < 1:
+            raise UserError(f"blanks: got {self.blanks}, expected a part of the patches, from 0 to below 1")
         if not 0 <= self.foreground_threshold <= 1:
             raise UserError(f"foreground_threshold: got {self.foreground_threshold}, expected a probability, 0 to 1")
         self._check_names()

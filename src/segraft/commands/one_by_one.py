@@ -22,12 +22,18 @@ Task = TypeVar("Task", bound=Named)
 
 
 def do_all(
-    tasks: Sequence[Task], do: Callable[[Task], bool], doing: str, done: str, advice: str, remark: str = ""
+    tasks: Sequence[Task],
+    do: Callable[[Task], bool],
+    doing: str,
+    done: str,
+    advice: str,
+    remark: str = "",
+    doubts: Callable[[], Sequence[str]] = list,
 ) -> int:
     """Do all tasks behind a progress bar, report those that fail, and return the exit code: 0 all done, 1 some, 2 none.
 
     ``do`` returns False where nothing is left to do. ``doing`` and ``done`` are words for the bar and the last line,
-    ``advice`` what to do where memory is too small, and ``remark`` ends the last line.
+    ``advice`` what to do where memory is too small, ``remark`` ends the last line, and ``doubts`` gives further lines.
     """
     console, begin = messages(), time.monotonic()
     finished = failed = 0
@@ -47,6 +53,8 @@ def do_all(
     print(f"{finished} of {len(tasks)} {done}", *notes, sep=", ")
     if finished:
         print(_speed(finished, time.monotonic() - begin))
+    for line in doubts():
+        print(line)
     return 0 if not failed else 1 if failed < len(tasks) else 2
 
 

@@ -33,6 +33,10 @@ class Trainee:
         segmentation = replace(self.config.segmentation, minimum_size=pixels)
         return replace(self, config=replace(self.config, segmentation=segmentation))
 
+    def with_ranges(self, ranges: tuple[tuple[float, float], ...] | None) -> Trainee:
+        """The same, with the range of grey values of its training images."""
+        return replace(self, config=replace(self.config, ranges=ranges))
+
 
 def new_trainee(settings: TrainSettings, sample: Sample) -> Trainee:
     """A network with fresh weights from the seed, or those of ``init``, for images like a sample.
@@ -72,13 +76,20 @@ def _offsets(settings: TrainSettings, ndim: int) -> Offsets:
     return offsets
 
 
+def _percentiles(settings: TrainSettings) -> tuple[float, float] | None:
+    """What a student's images are scaled by: unless it is told, what its teacher's are."""
+    if settings.percentiles is None and isinstance(settings, DistillSettings) and settings.method != "none":
+        return checkpoint.read(settings.teacher)[1].percentiles
+    return settings.percentiles
+
+
 def _config(settings: TrainSettings, network: Network, sample: Sample, filters: tuple[int, ...] | None) -> ModelConfig:
     """What a model file tells beside the weights."""
     offsets = _offsets(settings, network.ndim)
     return ModelConfig(
         network=NetworkConfig(settings.network, network.geometry.in_channels, settings.dim, filters),
         offsets=offsets,
-        percentiles=settings.percentiles,
+        percentiles=_percentiles(settings),
         voxel_size=sample.voxel_size,
         channels=settings.channels,
         segmentation=Segmentation(

@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from segraft.errors import UserError
-from segraft.images.normalisation import Normalisation
+from segraft.images.normalisation import Normalisation, Series, Unlike
 from segraft.labels.borders import widen_borders
 from segraft.labels.check import UNKNOWN
 from segraft.labels.masks import Masks
 from segraft.labels.relabel import consecutive
-from segraft.training.augment import apply_intensity, check_names
+from segraft.training.augment import apply_intensity, blank, check_names
 from segraft.training.transforms import SCALES, apply_geometry, draw_geometry
 from segraft.types import Sample
 
@@ -48,6 +48,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
     margin : pixels per axis by which a patch may reach beyond the image on each side, where it is mirrored: as many as
         valid convolutions lose, so that their output gets to the image's ends; none by default
     scales : smallest and largest magnification of the transform called scale
+    blanks : part of the patches that show nothing but noise, and no object
 
     Raises
     ------
@@ -67,6 +68,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         border: int | None = None,
         margin: Sequence[int] | None = None,
         scales: tuple[float, float] = SCALES,
+        blanks: float = 0.0,
     ) -> None:
         if len(patch) not in (2, 3) or min(patch) < 1:
             raise UserError(f"patch: got {tuple(patch)}, expected positive sizes; give (y, x) or (z, y, x)")
@@ -81,10 +83,12 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         self.geometry = tuple(geometry)
         self.intensity = tuple(intensity)
         self.scales = scales
+        self.blanks = blanks
         self._images: list[np.ndarray] = []
         self._normalise: list[Normalise] = []
         self._labels: list[np.ndarray] = []
         self.masks = Masks()
+        self._series = Series(normalisation) if isinstance(normalisation, Normalisation) else None
         for index in range(len(samples)):
             self._keep(samples[index], normalisation, channels, border)
 
@@ -103,11 +107,24 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
             labels = _narrow(sample.labels, stored.shape[1:], border)
         except UserError as error:
             raise UserError(f"{sample.name}: {error}") from error
+        self._measure(stored)
         self._images.append(image)
         self._normalise.append(normalise)
         self._labels.append(labels)
         if sample.labels is not None:
             self.masks.look(sample.name, labels)
+
+    def _measure(self, image: np.ndarray) -> None:
+        """Take an image into the scale of all together, which there is none of where they differ in type."""
+        try:
+            if self._series is not None:
+                self._series.add(image)
+        except Unlike:
+            self._series = None
+
+    def ranges(self) -> tuple[tuple[float, float], ...] | None:
+        """Grey values of each channel of all images together that become 0 and 1; None where there is none."""
+        return None if self._series is None else self._series.scale().ranges
 
     def median_size(self) -> float:
         """Pixels of the median object; 0 without objects."""
@@ -131,6 +148,8 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
             first, last = sorted((-margin, extent - size + margin))
             start.append(int(rng.integers(first, last + 1)))
         image, labels = apply_geometry(geometry, image, labels, start, self.patch, self._normalise[index])
+        if self.blanks and rng.random() < self.blanks:
+            image, labels = blank(image.shape, rng), np.zeros_like(labels)
         image = apply_intensity(self.intensity, image, rng)
         # A copy: turned arrays have negative strides, and changes must not reach the kept image.
         pixels = np.array(image, np.float32, order="C")

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from segraft.data import open_dataset
 from segraft.data.masks import check_told
 from segraft.errors import UserError
-from segraft.images.normalisation import Normalisation
 from segraft.labels.masks import Masks
 from segraft.model import checkpoint
 from segraft.model.model import Model, load
 from segraft.model.torch_runner import TorchRunner, find_device
-from segraft.networks.contract import Network, set_prior
+from segraft.networks.contract import set_prior
 from segraft.reporting import page
 from segraft.reporting.page import PICTURES, Shown
 from segraft.reporting.run_report import write_run_report
@@ -50,13 +49,14 @@ def run(settings: TrainSettings) -> Model:
     last = checkpoint_to_resume(settings)
     samples = open_dataset(settings.dataset, settings.root, "train", **settings.options)
     trainee = new_trainee(settings, samples[0])
-    patches = _patches(settings, samples, trainee.network)
+    patches = _patches(settings, samples, trainee)
     _check_masks(patches.masks, settings)
     if settings.init is None:
         set_prior(trainee.network, patches.foreground_share())
     if settings.minimum_size is None:
         pixels = SMALLEST if trainee.network.ndim == 2 else round(patches.median_size() * FRAGMENT)
         trainee = trainee.with_minimum_size(pixels)
+    trainee = trainee.with_ranges(patches.ranges())
     model = Model(TorchRunner(trainee.network), trainee.config)
     validation = open_validation(settings, model, PICTURES if page.available() else 0)
     best = BestModel(trainee, RunFolder(settings.out), validation)
@@ -86,19 +86,20 @@ def _check_masks(masks: Masks, settings: TrainSettings) -> None:
     check_told(masks, settings.dataset, settings.options)
 
 
-def _patches(settings: TrainSettings, samples: Sequence, network: Network) -> Patches:
+def _patches(settings: TrainSettings, samples: Sequence, trainee: Trainee) -> Patches:
     """The training patches."""
     return Patches(
         samples,
-        Normalisation(settings.percentiles),
+        trainee.config.normalisation,
         required(settings.patch),
         settings.seed,
         required(settings.geometry),
         required(settings.intensity),
         settings.channels,
         settings.border,
-        network.geometry.margin,
+        trainee.network.geometry.margin,
         settings.scales,
+        required(settings.blanks),
     )
 
 
