@@ -10,10 +10,8 @@ import numpy as np
 from segraft.files import some
 from segraft.images.normalisation import Scale
 from segraft.images.signal import shows
+from segraft.images.voxel_size import alike, in_nm
 from segraft.model.config import ModelConfig
-
-ALIKE = 1.25
-"""Pixel sizes whose ratio is larger differ."""
 
 
 @dataclass
@@ -39,8 +37,8 @@ class Doubts:
     def compare(self, name: str, stored: Sequence[float] | None, config: ModelConfig) -> None:
         """Compare the pixel size that a file tells, nm per axis, with that of the training images."""
         trained = config.voxel_size
-        if stored and trained and any(not 1 / ALIKE <= a / b <= ALIKE for a, b in zip(stored, trained, strict=True)):
-            self.sizes.append(f"{name} ({_nm(stored)} nm)")
+        if stored and trained and len(stored) == len(trained) and not alike(stored, trained):
+            self.sizes.append(f"{name} ({in_nm(stored)})")
 
     def lines(self, config: ModelConfig) -> list[str]:
         """One line for each kind of doubt."""
@@ -54,11 +52,7 @@ class Doubts:
             lines.append(f"no more contrast than noise in {len(self.noise)} of {self.seen} images: {some(self.noise)}")
         if self.sizes:
             lines.append(
-                f"other pixels than the training's {_nm(config.voxel_size or ())} nm: {some(self.sizes)}; "
+                f"other pixels than the training's {in_nm(config.voxel_size or ())}: {some(self.sizes)}; "
                 "give --voxel-size to resize them"
             )
         return lines
-
-
-def _nm(sizes: Sequence[float]) -> str:
-    return " × ".join(f"{size:g}" for size in sizes)

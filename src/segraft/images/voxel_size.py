@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,19 @@ NANOMETRES = {
     "millimeter": 1e6,
 }
 """Length in nm of the units that microscopes and ImageJ write, with both µ of Unicode and ImageJ's escape."""
+
+ALIKE = 1.25
+"""Sizes whose ratio is larger differ: networks bear less."""
+
+
+def alike(first: Sequence[float], second: Sequence[float]) -> bool:
+    """Whether two pixel sizes are nearly the same along each axis."""
+    return all(1 / ALIKE <= a / b <= ALIKE for a, b in zip(first, second, strict=True))
+
+
+def in_nm(size: Sequence[float]) -> str:
+    """A pixel size in words."""
+    return " × ".join(f"{length:g}" for length in size) + " nm"
 
 
 def read_voxel_size(path: str | Path) -> tuple[float, ...] | None:

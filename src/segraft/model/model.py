@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from segraft.errors import UserError
-from segraft.images.channels import to_channels_first
+from segraft.images.channels import fullest, grey, to_channels_first
 from segraft.images.normalisation import Scale, Series
 from segraft.images.windows import crop
 from segraft.labels.relabel import consecutive
@@ -232,8 +232,10 @@ class Model:
         first = len(shape) == ndim + 1 and shape[0] == count and (count == 1 or shape[-1] != count)
         if channels is not None or not first:
             image = to_channels_first(image, ndim, channels)
+        if count == 1 and channels is None:
+            image = grey(image)
         if len(image) != count:
-            example = " ".join(map(str, range(count))) if len(image) > count else " ".join("0" * count)
+            example = " ".join(map(str, fullest(image, count) if len(image) > count else [0] * count))
             raise UserError(
                 f"an image of shape {shape}: got {len(image)} channels, expected {count}, as in training; "
                 f"choose which (channels, for example {example})"

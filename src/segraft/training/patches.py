@@ -28,7 +28,8 @@ Normalise = Callable[[np.ndarray], np.ndarray]
 class Patches(Dataset[tuple[Tensor, Tensor]]):
     """Augmented random patches of normalised samples, which are read once and kept in memory.
 
-    ``masks`` says what their label images hold together.
+    ``masks`` says what their label images hold together, ``pixel_sizes`` which there are, in nm per axis, each with the
+    name of its first sample.
 
     ``patches[k]``, for any integer k >= 0, is an image ``(C, *patch)`` float32 and labels ``(*patch)`` int64:
     objects are numbered from 1 within the patch, 0 is background, -1 is unknown or outside the image. Every
@@ -88,6 +89,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         self._normalise: list[Normalise] = []
         self._labels: list[np.ndarray] = []
         self.masks = Masks()
+        self.pixel_sizes: dict[tuple[float, ...], str] = {}
         self._series = Series(normalisation) if isinstance(normalisation, Normalisation) else None
         for index in range(len(samples)):
             self._keep(samples[index], normalisation, channels, border)
@@ -108,6 +110,8 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         except UserError as error:
             raise UserError(f"{sample.name}: {error}") from error
         self._measure(stored)
+        if sample.voxel_size is not None:
+            self.pixel_sizes.setdefault(sample.voxel_size, sample.name)
         self._images.append(image)
         self._normalise.append(normalise)
         self._labels.append(labels)

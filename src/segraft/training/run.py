@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from segraft.data import open_dataset
 from segraft.data.masks import check_told
 from segraft.errors import UserError
+from segraft.images.voxel_size import alike, in_nm
 from segraft.labels.masks import Masks
 from segraft.model import checkpoint
 from segraft.model.model import Model, load
@@ -51,6 +52,7 @@ def run(settings: TrainSettings) -> Model:
     trainee = new_trainee(settings, samples[0])
     patches = _patches(settings, samples, trainee)
     _check_masks(patches.masks, settings)
+    _compare(patches.pixel_sizes)
     if settings.init is None:
         set_prior(trainee.network, patches.foreground_share())
     if settings.minimum_size is None:
@@ -84,6 +86,20 @@ def _check_masks(masks: Masks, settings: TrainSettings) -> None:
             "above 0 for each; check that they were exported with their values"
         )
     check_told(masks, settings.dataset, settings.options)
+
+
+def _compare(sizes: dict[tuple[float, ...], str]) -> None:
+    """Tell of training images whose pixels differ in size: what is learnt on one is not found on the other."""
+    if not sizes:
+        return
+    first = next(iter(sizes))
+    other = max(sizes, key=lambda size: max(max(a / b, b / a) for a, b in zip(size, first, strict=True)))
+    if not alike(first, other):
+        print(
+            f"pixel sizes differ: {in_nm(first)} ({sizes[first]}), {in_nm(other)} ({sizes[other]}), and all are taken "
+            f"for {in_nm(first)}; resize the images to one size; predict brings others to it with --voxel-size",
+            file=sys.stderr,
+        )
 
 
 def _patches(settings: TrainSettings, samples: Sequence, trainee: Trainee) -> Patches:
