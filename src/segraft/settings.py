@@ -22,7 +22,8 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
         "offsets": "2d",
         "background": "object",
         "geometry": ("flip", "rotate90", "rotate", "scale", "elastic"),
-        "intensity": ("brightness", "contrast", "gamma", "noise", "blur"),
+        "intensity": ("brightness", "contrast", "gain", "gamma", "noise", "blur", "debris", "hot"),
+        "blanks": 0.05,
     },
     3: {
         "patch": (53, 268, 268),
@@ -31,10 +32,11 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
         "background": "separate",
         "geometry": ("flip", "rotate90", "rotate", "elastic", "misalign"),
         "intensity": ("brightness", "contrast", "noise", "missing", "defocus", "sections"),
+        "blanks": 0.0,
     },
 }
 """Defaults that differ between networks for images and for volumes."""
-USUAL: dict[str, Any] = {"percentiles": (1.0, 99.8), "dim": 16}
+USUAL: dict[str, Any] = {"dim": 16}
 """Defaults that a model to start from may replace."""
 SCHEDULES = {"cosine": "cosine", "constant": "constant"}
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
@@ -47,7 +49,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("decay", "warmup", "schedule", "clip", "seed"),
     ),
     "losses": ("method", "weights", "offsets", "background", "bank_size", "bank_samples"),
-    "augmentation": ("geometry", "intensity", "scales"),
+    "augmentation": ("geometry", "intensity", "scales", "blanks"),
     "validation": (
         *("validate_every", "validation_images", "monitor", "patience"),
         *("foreground_threshold", "minimum_size"),
@@ -123,7 +125,10 @@ class TrainSettings:
     scales: tuple[float, float] = (0.8, 1.25)
     """Smallest and largest magnification that the geometric augmentation "scale" draws."""
     percentiles: tuple[float, float] | None = None
-    """Percentiles of each image that become 0 and 1; by default those of ``init``, else 1 and 99.8."""
+    """Percentiles of each image that become 0 and 1; by default those of ``init`` or the teacher, else the ends of what
+    the blocks of an image show that hold more than noise."""
+    blanks: float | None = None
+    """Part of the training patches that show nothing but noise; by default 0.05, of volumes none."""
     foreground_threshold: float | None = None
     """Probability above which a pixel belongs to an object; by default the best of a few on the validation images."""
     minimum_size: int | None = None
@@ -170,6 +175,8 @@ class TrainSettings:
             raise UserError(f"scales: got {self.scales}, expected two numbers above 0, the smaller one first")
         if self.percentiles is not None and not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
             raise UserError(f"percentiles: got {self.percentiles}, expected two numbers from 0 to 100, the lower first")
+        if self.blanks is not None and not 0 <= self.blanks < 1:
+            raise UserError(f"blanks: got {self.blanks}, expected a part of the patches, from 0 to below 1")
         if self.foreground_threshold is not None and not 0 <= self.foreground_threshold <= 1:
             raise UserError(f"foreground_threshold: got {self.foreground_threshold}, expected a probability, 0 to 1")
         self._check_names()

@@ -142,7 +142,7 @@ def bad_images(folder: Path) -> list[Path]:
     tifffile.imwrite(folder / "short.tif", np.zeros((64, 64), np.uint16))
     (folder / "short.tif").write_bytes((folder / "short.tif").read_bytes()[:3000])
     tifffile.imwrite(folder / "nan.tif", np.full((20, 20), np.nan, np.float32))
-    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(folder / "colour.png")
+    Image.fromarray(np.eye(60, 20, dtype=np.uint8).reshape(20, 20, 3)).save(folder / "colour.png")
     (folder / "text.png").write_text("no image")
     return sorted(folder.iterdir())
 

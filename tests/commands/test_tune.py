@@ -21,6 +21,7 @@ from segraft.data import open_dataset
 from segraft.data.samples import LazySamples
 from segraft.errors import UserError
 from segraft.graphs.affinity import ends
+from segraft.images.normalisation import Scale
 from segraft.metrics.scores import SCORES
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model import checkpoint
@@ -42,15 +43,17 @@ FEW: dict[str, Any] = {
 }
 
 
-def by_brightness(self: Model, image: np.ndarray, tile: Any, into: np.ndarray, region: Any = None) -> Maps:
+def by_brightness(
+    self: Model, image: np.ndarray, scale: Scale, tile: Any, into: np.ndarray, region: Any = None
+) -> Maps:
     """What a good network would say of discs of even brightness: affinity falls with the difference."""
-    grey = self.normalisation(image)[0]
+    grey = scale(image)[0]
     affinities = np.zeros(into.shape, np.float32)
     for channel, offset in zip(affinities, self.offsets, strict=True):
         here, there = ends(offset)
         channel[here] = 2 * np.exp(-15 * np.abs(grey[here] - grey[there])) - 1
     into[:] = affinities
-    return Maps(into, grey.clip(0, 1), None)
+    return Maps(into, grey.clip(0, 1), None, scale)
 
 
 @pytest.fixture

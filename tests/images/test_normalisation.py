@@ -1,4 +1,4 @@
-"""Percentile normalisation: definition, laws, and what it refuses."""
+"""Normalisation: percentiles as defined, laws of either measure, series, and what is refused."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segraft.errors import UserError
-from segraft.images.normalisation import Normalisation
+from segraft.images.normalisation import Normalisation, Scale, Series, Unlike
 
 IMAGES = hnp.arrays(np.uint16, hnp.array_shapes(min_dims=3, max_dims=4, min_side=1, max_side=9))
 
@@ -15,7 +15,7 @@ IMAGES = hnp.arrays(np.uint16, hnp.array_shapes(min_dims=3, max_dims=4, min_side
 @settings(max_examples=50, deadline=None)
 @given(IMAGES)
 def test_percentiles_go_to_zero_and_one_per_channel(image: np.ndarray) -> None:
-    result = Normalisation()(image)
+    result = Normalisation((1.0, 99.8), compressed=False)(image)
     assert result.dtype == np.float32
     assert result.shape == image.shape
     for channel, scaled in zip(image.astype(np.float64), result, strict=True):
@@ -42,7 +42,7 @@ def test_constant_channels_become_zeros_and_leave_the_others_alone() -> None:
 def test_few_bright_pixels_on_black_are_scaled_by_the_extremes() -> None:
     image = np.zeros((1, 100, 100), np.uint8)
     image[0, 3, 3] = 200
-    assert Normalisation()(image)[0, 3, 3] == 1
+    assert Normalisation((1.0, 99.8))(image)[0, 3, 3] == 1
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.uint32, np.int64, np.float16, np.float32, np.float64])
@@ -75,3 +75,50 @@ def test_complex_images_are_refused() -> None:
 def test_percentiles_out_of_order_are_refused(low: float, high: float) -> None:
     with pytest.raises(UserError, match="expected 0 <= low < high <= 100"):
         Normalisation((low, high))
+
+
+def test_what_is_too_bright_is_compressed_and_keeps_its_order() -> None:
+    scale = Scale(((100.0, 200.0),), compressed=True)
+    scaled = scale(np.array([[[0, 100, 150, 200, 300, 20_000]]]))[0, 0]
+    np.testing.assert_allclose(scaled, [0, 0, 0.5, 1, 1 + np.log(2), 1 + np.log(199)], rtol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 50), st.floats(-500, 500))
+def test_gain_and_offset_do_not_matter_to_what_an_image_shows(seed: int, gain: float, offset: float) -> None:
+    image = np.random.default_rng(seed).normal(size=(1, 70, 90))
+    image[0, 20:40, 10:50] += 20
+    np.testing.assert_allclose(Normalisation()(image * gain + offset), Normalisation()(image), atol=1e-4)
+
+
+@pytest.mark.parametrize("percentiles", [None, (1.0, 99.8)])
+def test_a_series_of_one_image_has_its_scale(percentiles: tuple[float, float] | None) -> None:
+    image = np.random.default_rng(0).integers(0, 4000, (2, 64, 64), dtype=np.uint16)
+    series = Series(Normalisation(percentiles))
+    series.add(image)
+    assert series.scale() == Normalisation(percentiles).scale(image)
+
+
+@pytest.mark.parametrize("percentiles", [None, (1.0, 99.8)])
+def test_a_series_lies_between_its_images(percentiles: tuple[float, float] | None) -> None:
+    rng = np.random.default_rng(0)
+    halves = np.arange(64) % 16 < 8
+    dim, bright = (level * (1 + halves) + rng.random((1, 64, 64)) for level in (10, 100))
+    series = Series(Normalisation(percentiles))
+    for image in (dim, bright):
+        series.add(image)
+    ((low, high),) = series.scale().ranges
+    assert dim.min() <= low < 30
+    assert 100 < high <= bright.max()
+
+
+def test_a_series_of_unlike_images_is_refused_with_both_names() -> None:
+    series = Series(Normalisation())
+    series.add(np.zeros((1, 4, 4), np.uint8), "a.png")
+    with pytest.raises(Unlike, match=r"1 channels of uint8 \(a\.png\) and 1 of uint16 \(b\.tif\)"):
+        series.add(np.zeros((1, 4, 4), np.uint16), "b.tif")
+
+
+def test_a_series_of_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match="no image that can be read"):
+        Series(Normalisation()).scale()

@@ -179,7 +179,7 @@ def test_options_that_do_not_fit(oracle: Model, options: dict[str, Any], words: 
     [
         (np.full((9, 9), np.nan), "NaN"),
         (np.where(np.eye(9), np.inf, 1), "infinite"),
-        (np.zeros((9, 9, 3), np.uint8), "got 3 channels, expected 1.*for example 0"),
+        (np.eye(27, dtype=np.uint8).reshape(9, 9, 9)[..., 2:5], "got 3 channels, expected 1.*for example 0"),
         (np.zeros((30, 40, 50)), "2 axes of space"),
         (np.zeros(9), "axes of space"),
         (np.zeros((0, 9)), "at least one pixel"),

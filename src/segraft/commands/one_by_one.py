@@ -28,13 +28,13 @@ def do_all(
     done: str,
     advice: str,
     remark: str = "",
-    note: str = "",
+    notes: Callable[[], Sequence[str]] = list,
 ) -> int:
     """Do all tasks behind a progress bar, report those that fail, and return the exit code: 0 all done, 1 some, 2 none.
 
     ``do`` returns False where nothing is left to do. ``doing`` and ``done`` are words for the bar and the last line,
-    ``advice`` what to do where memory is too small. ``remark`` ends the line that counts; ``note`` is the last line,
-    where something was done.
+    ``advice`` what to do where memory is too small. ``remark`` ends the line that counts; ``notes`` gives the last
+    lines, where something was done.
     """
     console, begin = messages(), time.monotonic()
     finished = failed = 0
@@ -49,13 +49,13 @@ def do_all(
             reason = f"too little memory; {advice}" if lacking else str(error)
             console.print(reason if task.source in reason else f"{task.source}: {reason}")
     skipped = len(tasks) - finished - failed
-    notes = [f"{skipped} already there"] * (skipped > 0) + [f"{failed} failed"] * (failed > 0)
-    notes += [remark] * bool(remark)
-    print(f"{finished} of {len(tasks)} {done}", *notes, sep=", ")
+    others = [f"{skipped} already there"] * (skipped > 0) + [f"{failed} failed"] * (failed > 0)
+    others += [remark] * bool(remark)
+    print(f"{finished} of {len(tasks)} {done}", *others, sep=", ")
     if finished:
         print(_speed(finished, time.monotonic() - begin))
-    if finished and note:
-        print(note)
+        for line in notes():
+            print(line)
     return 0 if not failed else 1 if failed < len(tasks) else 2
 
 

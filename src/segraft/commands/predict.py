@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from segraft.commands.doubts import Doubts
 from segraft.commands.one_by_one import do_all
 from segraft.data.choice import DataChoice
 from segraft.errors import UserError, choose
@@ -17,13 +18,15 @@ from segraft.files import make_folder, some
 from segraft.images.channels import FEW
 from segraft.images.listing import left_out, list_images
 from segraft.images.names import image_stem
+from segraft.images.normalisation import Series, Unlike
 from segraft.images.reading import read_image, split_key
 from segraft.images.stacks import Stack, each_image, open_stack
 from segraft.images.voxel_size import read_voxel_size
 from segraft.model.model import Model, load
-from segraft.model.options import PredictOptions
+from segraft.model.options import PredictOptions, one_by_one
 from segraft.model.planes import segment_planes
 from segraft.reporting.products import Products
+from segraft.terminal.progress import messages, track
 from segraft.types import Sample
 
 FOREGROUNDS = {"learnt": False, "truth": True}
@@ -60,6 +63,9 @@ def predict(
     scale: Sequence[float] | None = None,
     voxel_size: Sequence[float] | None = None,
     channels: Sequence[int] | None = None,
+    percentiles: tuple[float, float] | None = None,
+    range: Sequence[float] | None = None,
+    normalise: Literal["image", "series", "training"] = "image",
     planes: bool = False,
     series: int | None = None,
     tile: Sequence[int] | None = None,
@@ -100,6 +106,10 @@ def predict(
     scale : factor, or one per axis, that brings the images to the pixel size of the training images
     voxel_size : pixel size of the images per axis, in nm: for the table, and in place of the scale
     channels : indices of the image channels to use
+    percentiles : of each image's pixels, which become 0 and 1, in place of how the model scales grey values
+    range : grey values that become 0 and 1: two for all channels, or two each
+    normalise : measure the scale of grey values on each image by itself; on all of them, a series, which then share it;
+        or take that of the training images together
     planes : the first axis counts planes, time or z, where the file does not say so itself
     series : number of the image to take, from 0, of files that hold several; by default all of them
     tile : side of the parts that the network computes at once, in pixels, or one per axis; smaller needs less memory
@@ -115,17 +125,23 @@ def predict(
     choices: dict[str, Any] = {"segmenter": segmenter, "foreground_threshold": foreground_threshold, "tile": tile}
     choices |= {"thickness": thickness, "minimum_size": minimum_size, "fill": fill, "scale": scale}
     choices |= {"voxel_size": voxel_size, "max_memory": max_memory}
+    choices |= {"percentiles": percentiles, "range": range}
+    choices["normalise"] = one_by_one(normalise, range)
     segment = Segmenting(load(model, device), PredictOptions(**choices), channels, true_foreground, planes)
     segment.check(drawn=overlay or outlines)
     tasks = _tasks(images, place, segment, series, DataChoice(dataset, root, split, options))
+    if normalise == "series":
+        segment = segment.alike(tasks)
     make_folder(out)
-    do, note = partial(_do, segment, place, skip_existing), _how_to_look(format, overlay, segment.model.geometry.ndim)
-    return do_all(tasks, do, "segmenting", f"images segmented into {out}", ADVICE, _others(images), note)
+    do, done = partial(_do, segment, place, skip_existing), f"images segmented into {out}"
+    look = _how_to_look(format, overlay, segment.model.geometry.ndim)
+    notes = lambda: [*segment.doubts.lines(segment.model.config), *look]  # noqa: E731
+    return do_all(tasks, do, "segmenting", done, ADVICE, _others(images), notes)
 
 
-def _how_to_look(format: str, overlay: bool, ndim: int) -> str:
+def _how_to_look(format: str, overlay: bool, ndim: int) -> list[str]:
     """How label images are looked at, in words; nothing where there are pictures or no viewer would open them."""
-    return "" if overlay or format not in VIEWED else LOOK + PICTURES * (ndim == 2)
+    return [] if overlay or format not in VIEWED else [LOOK + PICTURES * (ndim == 2)]
 
 
 def _place(out: Path, format: str, extras: Mapping[str, bool]) -> Callable[[str], Products]:
@@ -151,6 +167,7 @@ class Segmenting:
     true_foreground: bool
     planes: bool
     """The first axis of files counts planes."""
+    doubts: Doubts = field(default_factory=Doubts)
 
     def check(self, drawn: bool) -> None:
         """Raise ``UserError`` for a mistake in the options, once; ``drawn``: outlines of the labels are asked for."""
@@ -169,7 +186,40 @@ class Segmenting:
             raise UserError(f"{sample.name}: got no labels, expected some for foreground truth; use the learnt one")
         mask = sample.labels > 0 if self.true_foreground and sample.labels is not None else None
         image = self._image(sample)
-        return self.model.segment(image, self.options, mask), image
+        with self.model.maps(image, self.options) as maps:
+            labels = self.model.labels(maps, self.options, image.shape[1:], mask)
+        self.doubts.look(sample.name, image, labels, maps.scale)
+        return labels, image
+
+    def alike(self, tasks: Sequence[Task]) -> Segmenting:
+        """The same with one scale for all images, measured on them; those that cannot be read are left out.
+
+        Raises ``UserError`` where they differ in type, and where none can be read.
+        """
+        usual = self.model.config.normalisation
+        series = Series(replace(usual, percentiles=self.options.percentiles or usual.percentiles))
+        for task in track(tasks, "measuring", messages()):
+            try:
+                for name, image in self._images(task.read()):
+                    series.add(image, name)
+            except Unlike:
+                raise
+            except UserError:
+                continue  # which is told when its turn comes
+        ends = [end for ends in series.scale().ranges for end in ends]
+        return replace(self, options=replace(self.options, range=ends, percentiles=None))
+
+    def compare(self, source: Sample | Stack) -> None:
+        """Doubt pixels of another size than those of the training, unless the user has told of it."""
+        if self.options.voxel_size is None and self.options.scale is None:
+            stored = (source.voxel_size or ())[-self.model.geometry.ndim :]
+            self.doubts.compare(source.name, stored, self.model.config)
+
+    def _images(self, source: Sample | Stack) -> Iterator[tuple[str, np.ndarray]]:
+        """The images ``(C, *space)`` of a sample, or of a stack plane by plane, with their names."""
+        planes = [source.image] if isinstance(source, Sample) else source.planes()
+        for plane in planes:
+            yield source.name, self._image(Sample(plane, None, source.name))
 
     def _image(self, sample: Sample) -> np.ndarray:
         """Return the image with the model's channels; the message on others tells of planes where it may be these."""
@@ -274,6 +324,7 @@ def _do(
     if skip_existing and products.complete:
         return False
     size = segment.voxel_size(source.voxel_size)
+    segment.compare(source)
     if isinstance(source, Stack):
         products.check_stack(source)
         found = segment_planes(source, segment, "table" in products.paths, size)

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -20,7 +20,7 @@ from segraft.metrics.usual import usual_score
 from segraft.model import checkpoint
 from segraft.model.config import Segmentation
 from segraft.model.model import load
-from segraft.model.options import PredictOptions
+from segraft.model.options import PredictOptions, one_by_one
 from segraft.model.search import COMMON, Axis, Number, search, values_of, with_values
 from segraft.model.trials import Result, Trials, looked_at
 from segraft.run_folder import RunFolder
@@ -63,6 +63,9 @@ def tune(
     beta: Sequence[float] | None = None,
     boundary: Sequence[float] | None = None,
     images: int | None = None,
+    percentiles: tuple[float, float] | None = None,
+    range: Sequence[float] | None = None,
+    normalise: Literal["image", "series", "training"] = "image",
     tile: Sequence[int] | None = None,
     max_memory: float | None = None,
     device: str = "auto",
@@ -92,6 +95,7 @@ def tune(
     boundary : the only boundary probabilities to try, from which on a pixel separates the seeds of waterz and the
         multicuts
     images : number of images to use; all by default
+    percentiles, range, normalise : how grey values are scaled, as in ``predict``, to which they are to be given, too
     tile : side of the parts that the network computes at once, in pixels, or one per axis
     max_memory : in place of tile, gigabytes that a part may take; by default 4 for volumes
     device : auto, cpu, cuda, cuda:1 or mps
@@ -112,8 +116,12 @@ def tune(
         choosing(score)
     stored = loaded.config.segmentation
     start = _start(stored, segmenter, values)
-    data, parts = _data(Path(model), dataset, root, split, options), PredictOptions(tile=tile, max_memory=max_memory)
-    with looked_at(loaded, _samples(data, images), parts, masks := Masks()) as seen, counting() as tell:
+    samples = _samples(data := _data(Path(model), dataset, root, split, options), images)
+    each = one_by_one(normalise, range)
+    if normalise == "series":
+        range, percentiles = loaded.measure((sample.image for sample in samples), percentiles=percentiles), None
+    parts = PredictOptions(tile=tile, max_memory=max_memory, percentiles=percentiles, range=range, normalise=each)
+    with looked_at(loaded, samples, parts, masks := Masks()) as seen, counting() as tell:
         check_told(masks, data.name or "", data.options)
         score = score or usual_score((each.labels for each in seen), loaded.geometry.ndim, stored.fill)
         trials = Trials(seen, loaded.offsets, score, tell)

@@ -76,3 +76,16 @@ def spatial_axes(array: np.ndarray) -> int:
     """
     shape = [size for size in array.shape if size > 1]
     return 3 if len(shape) > 3 or (len(shape) == 3 and min(shape[0], shape[-1]) > FEW) else 2
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """The one channel of an image ``(C, *space)`` that is grey in colours, or with alpha; any other as it is."""
+    alike = all(np.array_equal(image[0], channel) for channel in image[1:])
+    opaque = len(image) == 2 and image.dtype.kind in "ub" and (image[1] == np.iinfo(image.dtype).max).all()
+    return image[:1] if alike or opaque else image
+
+
+def fullest(image: np.ndarray, count: int) -> list[int]:
+    """Indices of the ``count`` channels of an image ``(C, *space)`` that vary most, in their order."""
+    spreads = [float(channel.std()) for channel in image]
+    return sorted(sorted(range(len(image)), key=spreads.__getitem__, reverse=True)[:count])

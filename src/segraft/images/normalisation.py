@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from segraft.errors import UserError
+from segraft.images.signal import Blocks, measure, together
+
+SOME = 2**18
+"""Pixels of each image of a series of which percentiles are taken."""
 
 
 @dataclass(frozen=True)
@@ -15,12 +20,19 @@ class Scale:
 
     ranges: tuple[tuple[float, float], ...]
     """Low and high end of each channel, in grey values."""
+    compressed: bool = False
+    """Whether what is above 1 becomes 1 + log x: hot pixels and debris then shout less."""
+    signal: bool | None = None
+    """Whether any channel of the image shows more than noise; None where that was not measured."""
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Map an image ``(C, *space)`` to float32; a channel without a range becomes zeros."""
         result = np.empty(image.shape, np.float32)
         for channel, (low, high), out in zip(image, self.ranges, result, strict=True):
             out[...] = 0 if low == high else np.maximum((_real(channel) - low) / (high - low), 0)
+            if self.compressed:
+                bright = out > 1
+                out[bright] = 1 + np.log(out[bright])
         return result
 
 
@@ -33,22 +45,21 @@ def _real(channel: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Map the lower percentile of each channel of each image to 0 and the upper percentile to 1.
+    """Map the low end of what each channel of each image shows to 0 and the high end to 1; below 0 is clipped.
 
-    Values below 0 are clipped, values above 1 are not: bright spots keep their contrast.
+    By default the range is that of the blocks that hold more than noise, see `segraft.images.signal`; with percentiles
+    it lies between those of all pixels. Values above 1 are compressed, or stay as they are, as in models of old.
     """
 
-    percentiles: tuple[float, float] = (1.0, 99.8)
-    """Lower and upper percentile, 0 to 100."""
+    percentiles: tuple[float, float] | None = None
+    """Lower and upper percentile, 0 to 100; None for the range of what the image shows."""
+    compressed: bool = True
+    """Whether what is above 1 becomes 1 + log x."""
 
     def __post_init__(self) -> None:
         """Raise ``UserError`` for percentiles that are out of order or out of range."""
-        low, high = self.percentiles
-        if not 0 <= low < high <= 100:
-            raise UserError(
-                f"percentiles: got {low} and {high}, expected 0 <= low < high <= 100; "
-                "give the lower one first, for example 1 and 99.8"
-            )
+        if self.percentiles is not None:
+            check_percentiles(self.percentiles)
 
     def __call__(self, image: np.ndarray, name: str = "an image") -> np.ndarray:
         """Normalise an image ``(C, *space)`` of any real type to float32; a constant channel becomes zeros.
@@ -63,19 +74,88 @@ class Normalisation:
 
         Raises ``UserError`` as a call does.
         """
-        if image.dtype.kind not in "iubf":
-            raise UserError(f"{name}: got {image.dtype}, expected integers or floats; convert it")
-        if image.dtype.kind == "f" and (bad := image.size - int(np.isfinite(image).sum())):
-            raise UserError(
-                f"{name}: got {bad} of {image.size} pixels that are NaN or infinite, expected finite numbers; "
-                "fill them, with the median for example"
-            )
-        return Scale(tuple(self._range(_real(channel)) for channel in image))
+        check_pixels(image, name)
+        if self.percentiles is None:
+            return _of_blocks([measure(channel) for channel in image], self.compressed)
+        return Scale(tuple(between(_real(channel), self.percentiles) for channel in image), self.compressed)
 
-    def _range(self, values: np.ndarray) -> tuple[float, float]:
-        """Return both percentiles of ``values``, or their extremes where the two coincide (few bright pixels).
 
-        Reorders ``values``.
+class Unlike(UserError):
+    """An image cannot share its scale with those before."""
+
+
+@dataclass
+class Series:
+    """One scale for images that belong together: for what all of them show."""
+
+    normalisation: Normalisation
+    _seen: list[list[np.ndarray | Blocks]] = field(default_factory=list)
+    _first: tuple[int, np.dtype, str] | None = None
+
+    def add(self, image: np.ndarray, name: str = "an image") -> None:
+        """Look at one of them ``(C, *space)``; of percentiles, at some of its pixels.
+
+        Raises ``UserError`` for pixels that cannot be scaled, `Unlike` for other channels or bits than before.
         """
-        low, high = map(float, np.percentile(values, self.percentiles, overwrite_input=True))
-        return (low, high) if low < high else (float(values.min()), float(values.max()))
+        check_pixels(image, name)
+        self._first = self._first or (len(image), image.dtype, name)
+        channels, dtype, first = self._first
+        if (len(image), image.dtype) != (channels, dtype):
+            raise Unlike(
+                f"one scale for all: got {channels} channels of {dtype} ({first}) and {len(image)} of {image.dtype} "
+                f"({name}), expected the same; take them apart, or give a range"
+            )
+        blocks = self.normalisation.percentiles is None
+        self._seen.append([measure(channel) if blocks else _some(channel) for channel in image])
+
+    def scale(self) -> Scale:
+        """The map for all of them; ``UserError`` where there was none."""
+        if not self._seen:
+            raise UserError("one scale for all: got no image that can be read, expected one at least; check the paths")
+        channels, percentiles = list(zip(*self._seen, strict=True)), self.normalisation.percentiles
+        if percentiles is None:
+            return _of_blocks([together(parts) for parts in channels], self.normalisation.compressed)
+        ranges = [between(np.concatenate(parts), percentiles) for parts in channels]
+        return Scale(tuple(ranges), self.normalisation.compressed)
+
+
+def _of_blocks(channels: Sequence[Blocks], compressed: bool) -> Scale:
+    return Scale(
+        tuple(blocks.range() for blocks in channels), compressed, signal=any(blocks.signal for blocks in channels)
+    )
+
+
+def between(values: np.ndarray, percentiles: tuple[float, float]) -> tuple[float, float]:
+    """Return two percentiles of ``values``, or their extremes where the two coincide (few bright pixels).
+
+    Reorders ``values``.
+    """
+    low, high = map(float, np.percentile(values, percentiles, overwrite_input=True))
+    return (low, high) if low < high else (float(values.min()), float(values.max()))
+
+
+def _some(channel: np.ndarray) -> np.ndarray:
+    """Pixels of a channel, evenly spaced: enough for its percentiles."""
+    flat = channel.reshape(-1)
+    return _real(flat[:: max(1, flat.size // SOME)])
+
+
+def check_percentiles(percentiles: tuple[float, float]) -> None:
+    """Raise ``UserError`` for percentiles that are out of order or out of range."""
+    low, high = percentiles
+    if not 0 <= low < high <= 100:
+        raise UserError(
+            f"percentiles: got {low} and {high}, expected 0 <= low < high <= 100; "
+            "give the lower one first, for example 1 and 99.8"
+        )
+
+
+def check_pixels(image: np.ndarray, name: str) -> None:
+    """Raise ``UserError`` for NaN and infinite pixels, and for types other than integers, booleans and floats."""
+    if image.dtype.kind not in "iubf":
+        raise UserError(f"{name}: got {image.dtype}, expected integers or floats; convert it")
+    if image.dtype.kind == "f" and (bad := image.size - int(np.isfinite(image).sum())):
+        raise UserError(
+            f"{name}: got {bad} of {image.size} pixels that are NaN or infinite, expected finite numbers; "
+            "fill them, with the median for example"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,19 @@ RESOLUTION_UNITS = {2: "inch", 3: "cm"}
 """Of the resolution tags of tif (TIFF 6.0, section 8)."""
 PRINTED = 10_000.0
 """Pixels of so many nm or more, 2540 dots per inch, in tags of resolution are meant for a printer or scanner."""
+
+ALIKE = 1.25
+"""Sizes whose ratio is larger differ: networks bear less."""
+
+
+def alike(first: Sequence[float], second: Sequence[float]) -> bool:
+    """Whether two pixel sizes are nearly the same along each axis."""
+    return all(1 / ALIKE <= a / b <= ALIKE for a, b in zip(first, second, strict=True))
+
+
+def in_nm(size: Sequence[float]) -> str:
+    """A pixel size in words."""
+    return " × ".join(f"{length:g}" for length in size) + " nm"
 
 
 def read_voxel_size(path: str | Path) -> tuple[float, ...] | None:

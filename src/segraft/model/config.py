@@ -12,16 +12,17 @@ import numpy as np
 from segraft.coerce import coerce
 from segraft.errors import UserError, choose
 from segraft.graphs.offsets import USUAL
+from segraft.images.normalisation import Normalisation
 from segraft.segment import SEGMENTERS
 from segraft.segment.filling import fill
 from segraft.segment.fragments import THICKNESS
 from segraft.types import Offsets, Stored
 
 Made = TypeVar("Made")
-FORMAT = 2
+FORMAT = 3
 """Number of the layout written here; older ones are upgraded, newer ones refused."""
 PERCENTILES = (1.0, 99.8)
-"""Of each channel of each image: what becomes 0, and what becomes 1."""
+"""Of each channel of each image, what became 0, and what became 1, before format 3."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ class ModelConfig:
     network: NetworkConfig
     offsets: Offsets
     """Displacements of the affinities, in pixels."""
-    percentiles: tuple[float, float] = PERCENTILES
+    percentiles: tuple[float, float] | None = None
+    """Of each channel of each image, what becomes 0, and what becomes 1; None for the ends of what it shows."""
+    ranges: tuple[tuple[float, float], ...] | None = None
+    """Of each channel of the training images together, the grey values that became 0 and 1; None where unknown."""
     voxel_size: tuple[float, ...] | None = None
     """Pixel size of the training images per axis, in nm; None where it is not known."""
     channels: tuple[int, ...] | None = None
@@ -93,6 +97,11 @@ class ModelConfig:
     segmentation: Segmentation = field(default_factory=Segmentation)
     training: dict[str, Any] = field(default_factory=dict)
     """How the model was trained, for people to read."""
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """How each image is scaled by itself."""
+        return Normalisation(self.percentiles, compressed=self.percentiles is None)
 
     @classmethod
     def usual(cls, network: NetworkConfig, ndim: int) -> ModelConfig:
@@ -109,6 +118,8 @@ class ModelConfig:
         if number > FORMAT:
             raise UserError(f"got format {number}, expected one up to {FORMAT}; update segraft")
         current = dict(upgraded_from_1(values) if number == 1 else values)
+        if number < 3:  # nothing but percentiles was known
+            current = {"percentiles": PERCENTILES, **current}
         del current["format"]
         current["network"] = _made(NetworkConfig, current["network"])
         current["segmentation"] = _made(Segmentation, current.get("segmentation") or {})

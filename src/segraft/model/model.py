@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from segraft.errors import UserError
-from segraft.images.channels import to_channels_first
-from segraft.images.normalisation import Normalisation
+from segraft.images.channels import fullest, grey, to_channels_first
+from segraft.images.normalisation import Scale, Series
 from segraft.images.windows import crop
 from segraft.labels.relabel import consecutive
 from segraft.model import checkpoint
@@ -48,6 +48,8 @@ class Maps:
     """Of being foreground, ``(*space)``."""
     embedding: np.ndarray | None
     """``(D, *region)`` of the region that was asked for; None if none was."""
+    scale: Scale
+    """How the grey values were mapped."""
 
 
 class Model:
@@ -61,7 +63,6 @@ class Model:
 
     def __init__(self, runner: Runner, config: ModelConfig) -> None:
         self.runner, self.config = runner, config
-        self.normalisation = Normalisation(config.percentiles)
 
     @property
     def geometry(self) -> Geometry:
@@ -87,6 +88,9 @@ class Model:
         scale: float | Sequence[float] | None = None,
         voxel_size: float | Sequence[float] | None = None,
         channels: Sequence[int] | None = None,
+        percentiles: tuple[float, float] | None = None,
+        range: Sequence[float] | None = None,
+        normalise: str | None = None,
         true_foreground: np.ndarray | None = None,
     ) -> np.ndarray:
         """Segment an image ``(*space)``, ``(C, *space)`` or ``(*space, C)``; returns labels ``(*space)``, uint32.
@@ -108,6 +112,10 @@ class Model:
         scale : factor, one or per axis, that brings the image to the pixel size of the training images
         voxel_size : the image's pixel size in nm, one or per axis, in place of ``scale``
         channels : indices of the channels to use
+        percentiles : of the image's pixels, which become 0 and 1, in place of how the model scales grey values
+        range : grey values that become 0 and 1, two for all channels or two each; that of several images is what
+            `measure` returns
+        normalise : ``image``, each by itself; or ``training``, as the training images together
         true_foreground : boolean ``(*space)``, in place of the learnt foreground
 
         Raises
@@ -124,8 +132,28 @@ class Model:
             max_memory=max_memory,
             scale=scale,
             voxel_size=voxel_size,
+            percentiles=percentiles,
+            range=range,
+            normalise=normalise,
         )
         return self.segment(self.channels_first(image, channels), options, true_foreground)
+
+    def measure(
+        self,
+        images: Iterable[np.ndarray],
+        *,
+        percentiles: tuple[float, float] | None = None,
+        channels: Sequence[int] | None = None,
+    ) -> tuple[float, ...]:
+        """Return the range of grey values of what several images show together, for the ``range`` of `predict`.
+
+        Two numbers for each channel. Raises ``UserError`` where an image cannot be used, and where there is none.
+        """
+        usual = self.config.normalisation
+        series = Series(replace(usual, percentiles=percentiles or usual.percentiles))
+        for image in images:
+            series.add(self.channels_first(image, channels))
+        return tuple(end for ends in series.scale().ranges for end in ends)
 
     def segment(
         self, image: np.ndarray, options: PredictOptions, true_foreground: np.ndarray | None = None
@@ -147,7 +175,7 @@ class Model:
         target = tuple(max(1, round(size * factor)) for size, factor in zip(space, factors, strict=True))
         tile = options.tile_shape(self.runner, self.config, target)
         with scratch((len(self.offsets), *target), stored=stored or tile is not None) as room:
-            yield self._maps(resize(image, target), tile, room, region)
+            yield self._maps(resize(image, target), options.scale_of(image, self.config), tile, room, region)
 
     def labels(
         self, maps: Maps, options: PredictOptions, space: Space, true_foreground: np.ndarray | None = None
@@ -170,7 +198,8 @@ class Model:
         stored = self.channels_first(image, channels)
         space = stored.shape[1:]
         embedding, probability = np.empty((self.geometry.dim, *space), np.float32), np.empty(space, np.float32)
-        for part, vectors, logits in self._run(stored, self._tile(tile, None, space), ()):
+        scale = self.config.normalisation.scale(stored)
+        for part, vectors, logits in self._run(stored, scale, self._tile(tile, None, space), ()):
             embedding[:, *part.core] = vectors
             probability[part.core] = window_probability(logits)
         return embedding, probability
@@ -189,7 +218,8 @@ class Model:
         """
         stored = self.channels_first(image, channels)
         affinities = np.empty((len(self.offsets), *stored.shape[1:]), np.float32)
-        maps = self._maps(stored, self._tile(tile, max_memory, stored.shape[1:]), affinities)
+        scale = self.config.normalisation.scale(stored)
+        maps = self._maps(stored, scale, self._tile(tile, max_memory, stored.shape[1:]), affinities)
         return affinities, maps.probability
 
     def channels_first(self, image: np.ndarray, channels: Sequence[int] | None = None) -> np.ndarray:
@@ -202,8 +232,10 @@ class Model:
         first = len(shape) == ndim + 1 and shape[0] == count and (count == 1 or shape[-1] != count)
         if channels is not None or not first:
             image = to_channels_first(image, ndim, channels)
+        if count == 1 and channels is None:
+            image = grey(image)
         if len(image) != count:
-            example = " ".join(map(str, range(count))) if len(image) > count else " ".join("0" * count)
+            example = " ".join(map(str, fullest(image, count) if len(image) > count else [0] * count))
             raise UserError(
                 f"an image of shape {shape}: got {len(image)} channels, expected {count}, as in training; "
                 f"choose which (channels, for example {example})"
@@ -213,13 +245,15 @@ class Model:
     def _tile(self, tile: int | Sequence[int] | None, max_memory: float | None, space: Space) -> Space | None:
         return PredictOptions(tile=tile, max_memory=max_memory).tile_shape(self.runner, self.config, space)
 
-    def _maps(self, image: np.ndarray, tile: Space | None, into: Stored, region: Region | None = None) -> Maps:
+    def _maps(
+        self, image: np.ndarray, scale: Scale, tile: Space | None, into: Stored, region: Region | None = None
+    ) -> Maps:
         """Write the affinities of an image ``(C, *space)`` tile by tile; return them with the foreground."""
         probability = np.empty(image.shape[1:], np.float32)
         embedding = None
         if region is not None:
             embedding = np.empty((self.geometry.dim, *(axis.stop - axis.start for axis in region)), np.float32)
-        for part, vectors, logits in self._run(image, tile, self.offsets):
+        for part, vectors, logits in self._run(image, scale, tile, self.offsets):
             core = within(part.core, part.context)
             into[:, *part.core] = window_affinities(vectors, self.offsets)[:, *core]
             probability[part.core] = window_probability(logits)
@@ -227,15 +261,15 @@ class Model:
                 embedding[:, *within(shared, region)] = vectors[:, *within(shared, part.context)]
         if np.isnan(probability.max()):
             raise UserError("network output: got NaN, expected numbers; the weights are damaged: train again")
-        return Maps(into, probability, embedding)
+        return Maps(into, probability, embedding, scale)
 
     def _run(
-        self, image: np.ndarray, tile: Space | None, offsets: Offsets
+        self, image: np.ndarray, scale: Scale, tile: Space | None, offsets: Offsets
     ) -> Iterator[tuple[Tile, np.ndarray, np.ndarray]]:
         """Yield each tile, its embedding ``(D, *context)`` and its foreground logits ``(*core)``."""
-        space, normalise = image.shape[1:], self.normalisation.scale(image)
+        space = image.shape[1:]
         for part in tiles(space, tile, self.geometry, offsets):
-            embedding, foreground = self.runner.run(normalise(crop(image, part.window)))
+            embedding, foreground = self.runner.run(scale(crop(image, part.window)))
             context, core = within(part.context, part.output), within(part.core, part.output)
             yield part, embedding[:, *context], foreground[core]
 

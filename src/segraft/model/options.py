@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from segraft.errors import UserError
+from segraft.errors import UserError, choose
+from segraft.images.normalisation import Scale, check_percentiles, check_pixels
 from segraft.model.config import ModelConfig, Segmentation
 from segraft.model.runner import Runner
 from segraft.model.tile_memory import fitting_tile
@@ -21,6 +22,8 @@ LARGE = 2048**2
 """Images of more pixels are cut into tiles."""
 VOLUME = 4.0
 """Gigabytes that a tile of a volume may take by default."""
+NORMALISE = {"image": "each by itself", "series": "all alike", "training": "as the training images together"}
+"""What the scale of grey values is measured on."""
 LARGEST_SCALE = 50
 """Scales beyond this (or below its inverse) are taken for a mistaken unit."""
 
@@ -43,9 +46,15 @@ class PredictOptions:
     voxel_size: float | Sequence[float] | None = None
     """In nm; it decides the scale where none is given."""
     channels: Sequence[int] | None = None
+    percentiles: tuple[float, float] | None = None
+    range: Sequence[float] | None = None
+    """Grey values that become 0 and 1: two, or two per channel."""
+    normalise: str | None = None
+    """A name of `NORMALISE`, other than ``series``, of which the `range` is known."""
 
     def __post_init__(self) -> None:
         """Refuse what no model could do."""
+        self._check_scaling()
         Segmentation().changed(**self._choices(self.minimum_size))
         if self.tile is not None and self.max_memory is not None:
             raise UserError("got both tile and max memory, expected one of them; omit the other")
@@ -53,10 +62,48 @@ class PredictOptions:
     def check(self, runner: Runner, config: ModelConfig) -> None:
         """Raise ``UserError`` for what this model cannot do, whatever the image; nothing is computed."""
         ndim = runner.geometry.ndim
+        if self.normalise == "training":
+            _trained(config)
         self.factors(config, ndim)
         self.tile_shape(runner, config, (1,) * ndim)
         nothing = np.zeros((len(config.offsets), *(1,) * ndim), np.float32)
         self.segmentation(config).segment(nothing, config.offsets, np.zeros((1,) * ndim, bool))
+
+    def _check_scaling(self) -> None:
+        choose("normalise", self.normalise or "image", NORMALISE)
+        if self.percentiles is not None:
+            check_percentiles(self.percentiles)
+        if self.range is not None:
+            _pairs(self.range)
+        given = {"range": self.range is not None, "normalise": self.normalise == "training"}
+        given["percentiles"] = self.percentiles is not None
+        told = [name for name in given if given[name]]
+        if len(told) > 1:
+            raise UserError(
+                f"got {' and '.join(told)}, expected one of them, for each tells the scale; omit the others"
+            )
+        if self.normalise == "series":
+            raise UserError(
+                "normalise series: got one image, expected all of them to measure; take Model.measure, and its range"
+            )
+
+    def scale_of(self, image: np.ndarray, config: ModelConfig) -> Scale:
+        """The map of the grey values of an image ``(C, *space)``.
+
+        Raises ``UserError`` for pixels that cannot be scaled, for a range of other channels, and where the range of the
+        training images is asked for and not known.
+        """
+        usual = config.normalisation
+        if self.normalise != "training" and self.range is None:
+            return replace(usual, percentiles=self.percentiles or usual.percentiles).scale(image)
+        check_pixels(image, "an image")
+        ranges = _trained(config) if self.range is None else _pairs(self.range)
+        ranges = ranges * len(image) if len(ranges) == 1 else ranges
+        if len(ranges) != len(image):
+            raise UserError(
+                f"range: got {len(ranges)} pairs, expected {len(image)}, one for each channel; give one for all"
+            )
+        return Scale(ranges, usual.compressed)
 
     def segmentation(self, config: ModelConfig, shrinkage: float = 1.0) -> Segmentation:
         """The stored segmentation with the user's choices.
@@ -120,6 +167,39 @@ class PredictOptions:
         gigabytes = VOLUME if self.max_memory is None else self.max_memory
         found = fitting_tile(runner, space, config.offsets, gigabytes * 1e9)
         return None if all(a >= b for a, b in zip(found, space, strict=True)) else found
+
+
+def one_by_one(normalise: str, range: Sequence[float] | None) -> str | None:
+    """``normalise`` for a single image, None for a series, whose range is measured first.
+
+    Raises ``UserError`` for an unknown name, and for a series whose range is given.
+    """
+    choose("normalise", normalise, NORMALISE)
+    if normalise == "series" and range is not None:
+        raise UserError("got range and normalise, expected one of them, for each tells the scale; omit the other")
+    return None if normalise == "series" else normalise
+
+
+def _pairs(values: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    """Low and high ends from numbers by turns; ``UserError`` for what is no range."""
+    pairs = tuple((float(low), float(high)) for low, high in zip(values[::2], values[1::2], strict=False))
+    fits = len(values) == 2 * len(pairs) > 0
+    if not fits or not all(math.isfinite(high - low) and low < high for low, high in pairs):
+        raise UserError(
+            f"range: got {' '.join(f'{value:g}' for value in values)}, expected two grey values, the lower first, or "
+            "two for each channel; change it"
+        )
+    return pairs
+
+
+def _trained(config: ModelConfig) -> tuple[tuple[float, float], ...]:
+    """The range of the training images; ``UserError`` where it is not known."""
+    if config.ranges is None:
+        raise UserError(
+            "normalise training: got a model that does not know the range of its training images, expected one that "
+            "was trained since; give the range yourself (range)"
+        )
+    return config.ranges
 
 
 def _positive(name: str, value: Any, ndim: int) -> tuple[float, ...]:

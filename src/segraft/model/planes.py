@@ -31,7 +31,7 @@ def segment_planes(
     with closing(stack.planes()) as planes:
         for number, plane in enumerate(planes):
             try:
-                found, image = segment(Sample(plane, None, stack.name))
+                found, image = segment(Sample(plane, None, f"{stack.name} plane {number}"))
             except UserError as error:
                 raise UserError(f"plane {number}: {error}") from error
             if not number:

@@ -18,6 +18,18 @@ from segraft.training import transforms
 from segraft.training.transforms import GEOMETRY
 
 INTENSITY_CHANCE = 0.5
+GAINS = (0.4, 2.5)
+"""Smallest and largest factor by which a scale is wrong."""
+HOT = (1.0, 4.5)
+"""Values of hot pixels; 1 + log x of what is 30 times as bright as the objects is 4.4."""
+HOT_SHARE = (1e-4, 6e-3)
+"""Smallest and largest part of the pixels that is hot."""
+DEBRIS = (1.2, 4.5)
+"""Values of debris."""
+DEBRIS_SHARE, DEBRIS_PIECES = 0.01, 3
+"""Largest part of the plane that one piece takes, and how many there are at most."""
+BLANK_LEVEL, BLANK_NOISE = 0.6, 0.3
+"""Highest level, and largest standard deviation, of images that show nothing."""
 SECTION_CHANCE = 0.05
 """Of each section to be missing or out of focus where a patch has any such; one at least is."""
 DEFOCUS = (1.0, 4.0)
@@ -46,6 +58,11 @@ def _contrast(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return mean + (image - mean) * _per_channel(rng, 0.7, 1.4, image)
 
 
+def _gain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A scale that was measured wrong, about 0, where the background is."""
+    return image * np.exp(_per_channel(rng, math.log(GAINS[0]), math.log(GAINS[1]), image))
+
+
 def _brightness(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return image + _per_channel(rng, -0.1, 0.1, image)
 
@@ -53,6 +70,40 @@ def _brightness(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     deviation = np.float32(rng.uniform(0, 0.1))
     return image + deviation * rng.standard_normal(image.shape, dtype=np.float32)
+
+
+def _hot(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Single pixels far brighter than anything that is real, the same in all channels."""
+    space, share = image.shape[1:], math.exp(rng.uniform(*np.log(HOT_SHARE)))
+    count = max(1, round(share * math.prod(space)))
+    changed = image.copy()
+    changed[(slice(None), *rng.integers(0, np.array(space)[:, None], (len(space), count)))] = rng.uniform(*HOT, count)
+    return changed
+
+
+def _debris(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Flat, bright and sharp pieces that are no objects: dirt, scale bars, letters; rectangles and ellipses."""
+    changed, (y, x) = image.copy(), image.shape[-2:]
+    rows, columns = np.ogrid[:y, :x]
+    for _ in range(rng.integers(1, DEBRIS_PIECES + 1)):
+        area = DEBRIS_SHARE * y * x * rng.uniform(0.05, 1)
+        stretch = math.exp(rng.uniform(-3.2, 3.2))
+        height, width = max(math.sqrt(area * stretch), 2), max(math.sqrt(area / stretch), 2)
+        down, across = (rows - rng.uniform(0, y)) / height, (columns - rng.uniform(0, x)) / width
+        round_ = rng.random() < 0.5
+        inside = np.hypot(down, across) < 0.5 if round_ else np.maximum(abs(down), abs(across)) < 0.5
+        changed[..., inside] = rng.uniform(*DEBRIS)
+    return changed
+
+
+def blank(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+    """An image ``(C, *space)`` that shows nothing but noise, white or smooth, about any dark level."""
+    level, deviation = rng.uniform(0, BLANK_LEVEL), rng.uniform(0, BLANK_NOISE)
+    noise = rng.standard_normal(shape, dtype=np.float32)
+    if rng.random() < 0.5:
+        noise = gaussian_filter(noise, rng.uniform(0.3, 1.5), axes=(-2, -1), truncate=3)
+        noise /= max(float(noise.std()), 1e-6)
+    return np.maximum(np.float32(level) + np.float32(deviation) * noise, 0)
 
 
 def _some_sections(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -94,14 +145,18 @@ INTENSITY: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = 
     "defocus": _defocus,
     "gamma": _gamma,
     "contrast": _contrast,
+    "gain": _gain,
     "brightness": _brightness,
     "sections": _sections,
     "noise": _noise,
+    "debris": _debris,
+    "hot": _hot,
     "missing": _missing,
 }
-"""What changes grey values, of all sections alike: ``blur``, ``gamma``, ``contrast``, ``brightness``, ``noise``.
-Of volumes only: some sections out of focus (``defocus``), contrast and brightness that differ from section to section
-(``sections``), and some sections blank (``missing``), which the labels do not show."""
+"""What changes grey values, of all sections alike: ``blur``, ``gamma``, ``contrast``, ``gain`` (a scale that was
+measured wrong), ``brightness``, ``noise``, ``debris``, ``hot`` (single pixels). Of volumes only: some sections out of
+focus (``defocus``), contrast and brightness that differ from section to section (``sections``), and some sections
+blank (``missing``), which the labels do not show."""
 SECTIONS_ONLY = ("defocus", "sections", "missing")
 """Names that act on single sections: for ``(z, y, x)`` only."""
 VOLUMES_ONLY = (*transforms.SECTIONS_ONLY, *SECTIONS_ONLY)

@@ -33,6 +33,10 @@ class Trainee:
         """The same, with those choices of its segmentation that are not None."""
         return replace(self, config=replace(self.config, segmentation=self.config.segmentation.changed(**choices)))
 
+    def with_ranges(self, ranges: tuple[tuple[float, float], ...] | None) -> Trainee:
+        """The same, with the range of grey values of its training images."""
+        return replace(self, config=replace(self.config, ranges=ranges))
+
 
 def new_trainee(settings: TrainSettings, sample: Sample) -> Trainee:
     """A network with fresh weights from the seed, or those of ``init``, for images like a sample.
@@ -66,7 +70,7 @@ def _config(settings: TrainSettings, network: Network, sample: Sample, filters: 
     return ModelConfig(
         network=NetworkConfig(settings.network, network.geometry.in_channels, network.geometry.dim, filters),
         offsets=offsets,
-        percentiles=required(settings.percentiles),
+        percentiles=settings.percentiles,
         voxel_size=sample.voxel_size,
         channels=settings.channels,
         segmentation=Segmentation(
@@ -112,7 +116,7 @@ def _check_alike(settings: DistillSettings, student: Trainee, teacher: Trainee) 
         "in_channels": each.network.geometry.in_channels,
         "channels": each.config.channels or tuple(range(each.network.geometry.in_channels)),
         "dim": each.network.geometry.dim,
-        "percentiles": each.config.percentiles,
+        "percentiles": each.config.percentiles or "none",
     } for each in (teacher, student))  # fmt: skip
     for name, value in teachers.items():
         if value != own[name]:

@@ -19,8 +19,8 @@ from segraft.training.recorded import complete
 Settings = TypeVar("Settings", bound=TrainSettings)
 FREE_TO_CHANGE = {"out", "resume", "device", "workers"}
 """Settings that a resumed run may change: they decide where it runs, not what it computes."""
-DECIDED = ("monitor", "foreground_threshold")
-"""Settings that a run decides by its images where the user leaves them open; earlier versions had fixed defaults."""
+DECIDED = ("monitor", "foreground_threshold", "percentiles", "intensity", "blanks")
+"""Settings that a run decides where the user leaves them open; earlier versions had other defaults."""
 
 
 def as_begun(settings: Settings) -> Settings:

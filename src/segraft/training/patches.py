@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from segraft.errors import UserError
-from segraft.images.normalisation import Normalisation
+from segraft.images.normalisation import Normalisation, Series, Unlike
 from segraft.labels.borders import widen_borders
 from segraft.labels.check import UNKNOWN
 from segraft.labels.masks import Masks
 from segraft.labels.relabel import consecutive
-from segraft.training.augment import apply_intensity, check_names
+from segraft.training.augment import apply_intensity, blank, check_names
 from segraft.training.transforms import SCALES, apply_geometry, draw_geometry
 from segraft.types import Sample
 
@@ -28,7 +28,8 @@ Normalise = Callable[[np.ndarray], np.ndarray]
 class Patches(Dataset[tuple[Tensor, Tensor]]):
     """Augmented random patches of normalised samples, which are read once and kept in memory.
 
-    ``masks`` says what their label images hold together.
+    ``masks`` says what their label images hold together, ``pixel_sizes`` which there are, in nm per axis, each with the
+    name of its first sample.
 
     ``patches[k]``, for any integer k >= 0, is an image ``(C, *patch)`` float32 and labels ``(*patch)`` int64:
     objects are numbered from 1 within the patch, 0 is background, -1 is unknown or outside the image. Every
@@ -48,6 +49,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
     margin : pixels per axis by which a patch may reach beyond the image on each side, where it is mirrored: as many as
         valid convolutions lose, so that their output gets to the image's ends; none by default
     scales : smallest and largest magnification of the transform called scale
+    blanks : part of the patches that show nothing but noise, and no object
 
     Raises
     ------
@@ -67,6 +69,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         border: int | None = None,
         margin: Sequence[int] | None = None,
         scales: tuple[float, float] = SCALES,
+        blanks: float = 0.0,
     ) -> None:
         if len(patch) not in (2, 3) or min(patch) < 1:
             raise UserError(f"patch: got {tuple(patch)}, expected positive sizes; give (y, x) or (z, y, x)")
@@ -81,10 +84,13 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         self.geometry = tuple(geometry)
         self.intensity = tuple(intensity)
         self.scales = scales
+        self.blanks = blanks
         self._images: list[np.ndarray] = []
         self._normalise: list[Normalise] = []
         self._labels: list[np.ndarray] = []
         self.masks = Masks()
+        self.pixel_sizes: dict[tuple[float, ...], str] = {}
+        self._series = Series(normalisation) if isinstance(normalisation, Normalisation) else None
         for index in range(len(samples)):
             self._keep(samples[index], normalisation, channels, border)
 
@@ -103,6 +109,9 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
             labels = _narrow(sample.labels, stored.shape[1:], border)
         except UserError as error:
             raise UserError(f"{sample.name}: {error}") from error
+        self._measure(stored)
+        if sample.voxel_size is not None:
+            self.pixel_sizes.setdefault(sample.voxel_size, sample.name)
         self._images.append(image)
         self._normalise.append(normalise)
         self._labels.append(labels)
@@ -112,6 +121,18 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
     def object_sizes(self) -> np.ndarray:
         """Pixels of each object of each image, ``(n,)``."""
         return np.concatenate([_sizes(labels) for labels in self._labels])
+
+    def _measure(self, image: np.ndarray) -> None:
+        """Take an image into the scale of all together, which there is none of where they differ in type."""
+        try:
+            if self._series is not None:
+                self._series.add(image)
+        except Unlike:
+            self._series = None
+
+    def ranges(self) -> tuple[tuple[float, float], ...] | None:
+        """Grey values of each channel of all images together that become 0 and 1; None where there is none."""
+        return None if self._series is None else self._series.scale().ranges
 
     def foreground_share(self) -> float:
         """Part of the known pixels that lies in objects; 0.5 without known pixels."""
@@ -130,6 +151,8 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
             first, last = sorted((-margin, extent - size + margin))
             start.append(int(rng.integers(first, last + 1)))
         image, labels = apply_geometry(geometry, image, labels, start, self.patch, self._normalise[index])
+        if self.blanks and rng.random() < self.blanks:
+            image, labels = blank(image.shape, rng), np.zeros_like(labels)
         image = apply_intensity(self.intensity, image, rng)
         # A copy: turned arrays have negative strides, and changes must not reach the kept image.
         pixels = np.array(image, np.float32, order="C")

@@ -11,13 +11,13 @@ import numpy as np
 from segraft.data import open_dataset
 from segraft.data.masks import check_told
 from segraft.errors import UserError
-from segraft.images.normalisation import Normalisation
+from segraft.images.voxel_size import alike, in_nm
 from segraft.labels.masks import Masks
 from segraft.metrics.scores import finds_nothing
 from segraft.model import checkpoint
 from segraft.model.model import Model, load
 from segraft.model.torch_runner import TorchRunner, find_device
-from segraft.networks.contract import Network, set_prior
+from segraft.networks.contract import set_prior
 from segraft.reporting import page
 from segraft.reporting.page import PICTURES, Shown
 from segraft.reporting.run_report import write_run_report
@@ -53,11 +53,12 @@ def run(settings: TrainSettings) -> Model:
     last = checkpoint_to_resume(settings)
     samples = open_dataset(settings.dataset, settings.root, "train", **settings.options)
     trainee = new_trainee(settings, samples[0])
-    patches = _patches(settings, samples, trainee.network)
+    patches = _patches(settings, samples, trainee)
     _check_masks(patches.masks, settings)
+    _compare(patches.pixel_sizes)
     if settings.init is None:
         set_prior(trainee.network, patches.foreground_share())
-    trainee = _with_minimum_size(trainee, settings, patches.object_sizes())
+    trainee = _with_minimum_size(trainee, settings, patches.object_sizes()).with_ranges(patches.ranges())
     model = Model(TorchRunner(trainee.network), trainee.config)
     validation = open_validation(settings, model, PICTURES if page.available() else 0)
     settings = replace(settings, monitor=validation.monitor)
@@ -97,19 +98,33 @@ def _with_minimum_size(trainee: Trainee, settings: TrainSettings, sizes: np.ndar
     return trainee.segmenting(minimum_size=minimum)
 
 
-def _patches(settings: TrainSettings, samples: Sequence, network: Network) -> Patches:
+def _compare(sizes: dict[tuple[float, ...], str]) -> None:
+    """Tell of training images whose pixels differ in size: what is learnt on one is not found on the other."""
+    if not sizes or rank():
+        return
+    first = next(iter(sizes))
+    other = max(sizes, key=lambda size: max(max(a / b, b / a) for a, b in zip(size, first, strict=True)))
+    if not alike(first, other):
+        say(
+            f"pixel sizes differ: {in_nm(first)} ({sizes[first]}), {in_nm(other)} ({sizes[other]}), and all are taken "
+            f"for {in_nm(first)}; resize the images to one size; predict brings others to it with --voxel-size"
+        )
+
+
+def _patches(settings: TrainSettings, samples: Sequence, trainee: Trainee) -> Patches:
     """The training patches."""
     return Patches(
         samples,
-        Normalisation(required(settings.percentiles)),
+        trainee.config.normalisation,
         required(settings.patch),
         settings.seed,
         required(settings.geometry),
         required(settings.intensity),
         settings.channels,
         settings.border,
-        network.geometry.margin,
+        trainee.network.geometry.margin,
         settings.scales,
+        required(settings.blanks),
     )
 
 

@@ -54,7 +54,7 @@ def _around_an_object(labels: np.ndarray) -> Window:
 
 def seen_part(sample: Sample, maps: Maps, part: Window) -> Seen:
     """What the network says of a part of a sample, and its truth."""
-    cut = Maps(maps.affinities[:, *part], maps.probability[part], None)
+    cut = Maps(maps.affinities[:, *part], maps.probability[part], None, maps.scale)
     return Seen(sample.name, cut, np.asarray(sample.labels)[part])
 
 

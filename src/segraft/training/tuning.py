@@ -38,12 +38,21 @@ def taken_over(settings: Settings) -> Settings:
     missing = [name for name in wanted if getattr(settings, name) is None]
     if settings.width is not None and "filters" in missing:
         missing.remove("filters")
-    if settings.init is None or not missing:
+    if settings.init is None:
+        return _seeing_as_the_teacher(settings)
+    if not missing:
         return settings
     _, config = checkpoint.read(settings.init)
     if config.network.name != settings.network:
         return settings
     return replace(settings, **{name: wanted[name](config) for name in missing})
+
+
+def _seeing_as_the_teacher(settings: Settings) -> Settings:
+    """The settings, whose images are scaled as the teacher's where nothing else is told: both see the same."""
+    if settings.percentiles is not None or not isinstance(settings, DistillSettings) or settings.method == "none":
+        return settings
+    return replace(settings, percentiles=checkpoint.read(settings.teacher)[1].percentiles)
 
 
 def begin(network: Network, init: Path, settings: TrainSettings, asked: NetworkConfig, available: int) -> None:
@@ -91,5 +100,5 @@ def _choice(config: ModelConfig, available: int) -> tuple[int, ...]:
 def _words(value: Any) -> str:
     """A value as it would be typed."""
     if value is None:
-        return "its own"
+        return "none"
     return " ".join(f"{item:g}" for item in value) if isinstance(value, tuple) else str(value)

@@ -134,7 +134,7 @@ def open_validation(settings: TrainSettings, model: Model, pictures: int = PICTU
     read = []
     for sample in samples:
         try:
-            model.normalisation(model.channels_first(sample.image))
+            model.config.normalisation.scale(model.channels_first(sample.image))
         except UserError as error:
             raise UserError(f"{sample.name}: {error}") from error
         read.append(sample)
