@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 import segraft
 from segraft.data import open_dataset
@@ -25,6 +25,7 @@ GAIN = 40
 BRIGHT = 5.5
 """Debris and hot pixels are that many times as bright as the brightest cells."""
 SIDE = 256
+Empty = Callable[[np.ndarray, tuple[int, int], np.random.Generator], np.ndarray]
 Case = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
@@ -49,12 +50,10 @@ def main() -> None:
         print(f"{f'scale wrong, x {factor:g}':28} {np.mean(scores):.3f} {np.mean(scores) - np.mean(clean):+.3f}")
     for name, noise in NOISES.items():
         print(f"{name:28} {int(model.predict(noise).max())} objects in {noise.shape[0]} x {noise.shape[1]}", flush=True)
-    seen, truth = _three(*_fullest(pairs))
-    print(f"{'three nuclei in 2048 x 2048':28} {int(model.predict(seen).max())} objects, AJI ", end="")
-    print(f"{_score(model.predict(seen), truth):.3f}")
-    spot = np.zeros((1024, 1024), np.uint16)
-    spot[100:112, 200:212], spot[500, 500] = 1500, 60_000
-    print(f"{'black, one object, one hot':28} {int(model.predict(spot).max())} objects")
+    for name, side, empty in (("three nuclei in 2048 x 2048", 2048, _noise), ("three in black, one hot", 1024, _black)):
+        seen, truth = _three(*_fullest(pairs), side, empty)
+        labels = model.predict(seen)
+        print(f"{name:28} {int(labels.max())} objects, AJI {_score(labels, truth):.3f}")
 
 
 def _images(root: Path, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -152,17 +151,25 @@ def _fullest(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np
     return max(pairs, key=lambda pair: int(pair[1].max()))
 
 
-def _three(image: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Three large objects of an image in an empty field."""
-    rng = np.random.default_rng(2)
-    seen, truth = _noise(image, (2048, 2048), rng), np.zeros((2048, 2048), labels.dtype)
-    sizes = np.bincount(labels[labels > 0])
-    for number, label in enumerate(np.argsort(sizes)[-3:]):
-        y, x = np.nonzero(labels == label)
-        move = 400 + 500 * number
-        seen[y - y.min() + move, x - x.min() + move] = image[y, x]
-        truth[y - y.min() + move, x - x.min() + move] = number + 1
-    return seen, truth
+def _black(image: np.ndarray, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """An empty field whose background was set to zero, with a hot pixel."""
+    seen = np.zeros(shape, np.uint16)
+    seen[shape[0] // 2, shape[1] // 5] = 60_000
+    return seen
+
+
+def _three(image: np.ndarray, labels: np.ndarray, side: int, empty: Empty) -> tuple[np.ndarray, np.ndarray]:
+    """Three lone large objects of an image, with what is 4 pixels around them, in an empty field."""
+    field, truth = empty(image, (side, side), np.random.default_rng(2)), np.zeros((side, side), labels.dtype)
+    around = {label: binary_dilation(labels == label, iterations=4) for label in np.unique(labels)[1:]}
+    lone = [label for label, mask in around.items() if not (labels[mask] > 0).sum() > (labels == label).sum()]
+    background = int(np.median(image[labels == 0])) if empty is _black else 0
+    for number, label in enumerate(sorted(lone, key=lambda label: -(labels == label).sum())[:3]):
+        y, x = np.nonzero(around[label])
+        at = (y - y.min() + side // 5 * (number + 1), x - x.min() + side // 5 * (number + 1))
+        field[at] = np.maximum(image[y, x].astype(int) - background, 0)
+        truth[at] = np.where(labels[y, x] == label, number + 1, 0)
+    return field, truth
 
 
 if __name__ == "__main__":

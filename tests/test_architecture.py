@@ -70,12 +70,12 @@ def imported_rooms(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def function_lengths(path: Path) -> Iterator[tuple[int, str, int]]:
-    """(line, name, lines of code) of every function; docstring, blank lines and comments are free."""
+    """(line, name, lines of code) of every function; parameters, docstring, blank lines and comments are free."""
     source = path.read_text(encoding="utf-8")
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            counted = set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+            counted = set(range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1))
             if ast.get_docstring(node):
                 counted -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
             code = [lines[number - 1].strip() for number in counted]

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from segraft.model import checkpoint
 from segraft.networks import create_network
@@ -27,6 +29,7 @@ def test_every_benchmark_is_tried_here() -> None:
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         "compare_scores",
         "graph_losses",
+        "intensities",
         "segments",
         "tiling",
         "transcription",
@@ -82,3 +85,29 @@ def test_the_cost_of_whole_segments(
     assert grid.endswith(" ms, 1.000 of the grid's time")
     assert whole.startswith("all edges, thickness 2: ")
     assert rule.startswith("fragment rule: ")
+
+
+def test_what_a_model_makes_of_intensities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = load("intensities", monkeypatch)
+    model = tmp_path / "model.safetensors"
+    checkpoint.save(
+        model,
+        create_network("resunet-tiny", dim=4, filters=(2, 4, 8)),
+        a_config({"name": "resunet-tiny", "dim": 4, "filters": (2, 4, 8)}),
+    )
+    for number in range(2):
+        rng = np.random.default_rng(number)
+        labels = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((64, 64), np.uint8)).astype(np.uint8)
+        labels[rng.random(labels.shape) < 0.1] = 0
+        for folder, array in (("images", 10 * (labels > 0) + rng.integers(0, 9, labels.shape)), ("masks", labels)):
+            (tmp_path / "val" / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array.astype(np.uint8)).save(tmp_path / "val" / folder / f"{number}.png")
+    for name in [name for name in module["CASES"] if "3000" in name]:
+        del module["CASES"][name]
+    monkeypatch.setattr(sys, "argv", ["intensities", str(model), "--root", str(tmp_path), "--count", "1"])
+    module["main"]()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["clean", "debris,", "300"]
+    assert sum("objects" in line for line in lines) == len(module["NOISES"]) + 2

@@ -87,7 +87,7 @@ def test_every_student_learns_by_every_method(
     teacher = teachers[TEACHERS[student]]
     model = distill(student=student, teacher=teacher, method=method, out=tmp_path / "run", **given)
     lines = history(tmp_path / "run")
-    terms = {name for line in lines for name in line} - {"step", "val"}
+    terms = {name for line in lines for name in line} - {"step", "val", "kept"}
     assert terms == {"affinity", "foreground", *METHOD_WEIGHTS[method]}
     assert all(np.isfinite(line[name]) for line in lines for name in terms & set(line))
     fresh = segraft.create_network(student, 1, 4, SMALL_FILTERS[student])

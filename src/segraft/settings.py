@@ -23,7 +23,7 @@ BY_DIMENSION: dict[int, dict[str, Any]] = {
         "background": "object",
         "geometry": ("flip", "rotate90", "rotate", "scale", "elastic"),
         "intensity": ("brightness", "contrast", "gain", "gamma", "noise", "blur", "debris", "hot"),
-        "blanks": 0.05,
+        "blanks": 0.03,
     },
     3: {
         "patch": (53, 268, 268),
@@ -128,7 +128,7 @@ class TrainSettings:
     """Percentiles of each image that become 0 and 1; by default those of ``init`` or the teacher, else the ends of what
     the blocks of an image show that hold more than noise."""
     blanks: float | None = None
-    """Part of the training patches that show nothing but noise; by default 0.05, of volumes none."""
+    """Part of the training patches that show nothing but noise; by default 0.03, of volumes none."""
     foreground_threshold: float | None = None
     """Probability above which a pixel belongs to an object; by default the best of a few on the validation images."""
     minimum_size: int | None = None

@@ -41,7 +41,11 @@ BAD_IMAGES: dict[str, tuple[str, Spoil, str]] = {
     "text as h5": ("bad.h5", lambda path: path.write_text("a letter\n" * 50), "cannot be read"),
     "folder as tif": ("bad.tif", lambda path: path.mkdir(), "bad.tif"),
     "objects": ("bad.npy", lambda path: np.save(path, np.array([{}, None]), allow_pickle=True), "objects"),
-    "colour": ("bad.png", lambda path: Image.fromarray(np.zeros((24, 24, 3), np.uint8)).save(path), "channels"),
+    "colour": (
+        "bad.png",
+        lambda path: Image.fromarray(np.eye(72, 24, dtype=np.uint8).reshape(24, 24, 3)).save(path),
+        "channels",
+    ),
     "palette": ("bad.png", lambda path: palette(path, scene()[1]), "channels"),
     "complex": ("bad.h5", lambda path: write_h5(path, scene()[0].astype(np.complex64)), "complex"),
     "five axes": ("bad.h5", lambda path: write_h5(path, np.zeros((2, 2, 2, 24, 24), np.uint8)), "shape"),

@@ -97,7 +97,7 @@ def test_more_objects_than_16_bits(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
     tifffile.imwrite(tmp_path / "image.tif", np.zeros((300, 300), np.uint8))
-    monkeypatch.setattr(Model, "segment", lambda self, image, *_: many())
+    monkeypatch.setattr(Model, "labels", lambda *_: many())
     images = (model, tmp_path / "image.tif", "--out")
     refused(capfd, "65535", "predict", *images, tmp_path / "png", "--format", "png")
     assert not files(tmp_path / "png")

@@ -71,7 +71,7 @@ VALUES: dict[tuple[object, ...], str] = {
     (*TRAIN, "--weights.affinity", "x"): "--weights.affinity",
     (*TRAIN, "--weights", 3): "--weights",
     (*TRAIN, "--init", "nowhere"): "nowhere",
-    (*TRAIN, "--init", "MODEL"): "resunet-tiny",
+    (*TRAIN, "--init", "MODEL", "--network", "mobilenet"): "resunet-tiny",
     (*TRAIN, "--config", "nowhere"): "nowhere",
     (*TRAIN, "--resume"): "nothing to resume",
     ("distill", *TRAIN[1:]): "teacher",

@@ -62,7 +62,8 @@ def run(tmp_path: Path, cells: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(Model, "_maps", by_brightness)
     folder = tmp_path / "run"
     network = create_network("resunet", dim=4, filters=(2, 4, 8))
-    config = a_config({"dim": 4, "filters": (2, 4, 8)}, segmentation={"foreground_threshold": 0.9, "minimum_size": 3})
+    stored = {"foreground_threshold": 0.9, "minimum_size": 3}
+    config = a_config({"dim": 4, "filters": (2, 4, 8)}, percentiles=(1.0, 99.8), segmentation=stored)
     checkpoint.save(folder / "model.safetensors", network, config)
     (folder / "config.yaml").write_text(yaml.safe_dump({"dataset": "folder", "root": str(cells)}))
     return folder

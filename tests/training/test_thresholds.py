@@ -16,6 +16,7 @@ from segraft.commands.train import train
 from segraft.data import DATASETS
 from segraft.errors import UserError
 from segraft.graphs.affinity import ends
+from segraft.images.normalisation import Scale
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.model import Maps, Model
 from segraft.run_folder import RunFolder
@@ -43,14 +44,14 @@ def cells(number: int, blank: bool = False, space: tuple[int, ...] = (40, 44)) -
     return Sample(image, labels, f"{number}")
 
 
-def unsure(self: Model, image: np.ndarray, tile: Any, into: np.ndarray, region: Any = None) -> Maps:
+def unsure(self: Model, image: np.ndarray, scale: Scale, tile: Any, into: np.ndarray, region: Any = None) -> Maps:
     """In place of the network: right about what belongs together, unsure of the foreground."""
     bright = image[0] > 100
     for channel, offset in zip(into, self.offsets, strict=True):
         here, there = ends(offset)
         channel[:] = 0.0
         channel[here] = np.where(bright[here] == bright[there], 0.98, -0.98)
-    return Maps(into, np.where(bright, INSIDE, OUTSIDE).astype(np.float32), None)
+    return Maps(into, np.where(bright, INSIDE, OUTSIDE).astype(np.float32), None, scale)
 
 
 @pytest.fixture(autouse=True)

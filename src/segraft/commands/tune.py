@@ -19,7 +19,7 @@ from segraft.metrics.scores import choosing, finds_nothing
 from segraft.metrics.usual import usual_score
 from segraft.model import checkpoint
 from segraft.model.config import Segmentation
-from segraft.model.model import load
+from segraft.model.model import Model, load
 from segraft.model.options import PredictOptions, one_by_one
 from segraft.model.search import COMMON, Axis, Number, search, values_of, with_values
 from segraft.model.trials import Result, Trials, looked_at
@@ -117,10 +117,8 @@ def tune(
     stored = loaded.config.segmentation
     start = _start(stored, segmenter, values)
     samples = _samples(data := _data(Path(model), dataset, root, split, options), images)
-    each = one_by_one(normalise, range)
-    if normalise == "series":
-        range, percentiles = loaded.measure((sample.image for sample in samples), percentiles=percentiles), None
-    parts = PredictOptions(tile=tile, max_memory=max_memory, percentiles=percentiles, range=range, normalise=each)
+    scaling = _scaling(loaded, samples, percentiles, range, normalise)
+    parts = PredictOptions(tile=tile, max_memory=max_memory, **scaling)
     with looked_at(loaded, samples, parts, masks := Masks()) as seen, counting() as tell:
         check_told(masks, data.name or "", data.options)
         score = score or usual_score((each.labels for each in seen), loaded.geometry.ndim, stored.fill)
@@ -133,6 +131,20 @@ def tune(
         best, scores = stored, before
     _store(model, best, kept)
     return {"segmentation": best, "scores": scores, "before": before, "tried": tried}
+
+
+def _scaling(
+    model: Model,
+    samples: Sequence,
+    percentiles: tuple[float, float] | None,
+    range: Sequence[float] | None,
+    normalise: str,
+) -> dict[str, Any]:
+    """Options of the grey values' scale; that of a series is measured here."""
+    each = one_by_one(normalise, range)
+    if normalise == "series":
+        range, percentiles = model.measure((sample.image for sample in samples), percentiles=percentiles), None
+    return {"percentiles": percentiles, "range": range, "normalise": each}
 
 
 def _searched(trials: Trials, start: Segmentation, values: Mapping[str, Sequence[Number]]) -> Segmentation:

@@ -18,7 +18,9 @@ from segraft.training import transforms
 from segraft.training.transforms import GEOMETRY
 
 INTENSITY_CHANCE = 0.5
-GAINS = (0.4, 2.5)
+CHANCES = {"debris": 0.2, "hot": 0.3}
+"""Of what is rare in real images, and yet to be learnt."""
+GAINS = (0.45, 2.2)
 """Smallest and largest factor by which a scale is wrong."""
 HOT = (1.0, 4.5)
 """Values of hot pixels; 1 + log x of what is 30 times as bright as the objects is 4.4."""
@@ -170,7 +172,7 @@ def apply_intensity(names: Sequence[str], image: np.ndarray, rng: np.random.Gene
     """
     transforms.check("intensity", names, INTENSITY, SECTIONS_ONLY, image.ndim - 1)
     for name, change in INTENSITY.items():
-        if name in names and rng.random() < INTENSITY_CHANCE:
+        if name in names and rng.random() < CHANCES.get(name, INTENSITY_CHANCE):
             image = change(image, rng)
     return image
 

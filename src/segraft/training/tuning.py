@@ -70,7 +70,7 @@ def begin(network: Network, init: Path, settings: TrainSettings, asked: NetworkC
     for name, take in TRAINED_FOR.items():
         told, trained = getattr(settings, name), take(config)
         if told != trained and not settings.resume:
-            notice = f"{name}: {_words(told)} in place of {_words(trained)}, with which {init} was trained"
+            notice = f"{name}: {_words(told)} in place of {_words(trained or 'none')}, with which {init} was trained"
             warnings.warn(Notice(notice), stacklevel=2)
 
 
@@ -100,5 +100,5 @@ def _choice(config: ModelConfig, available: int) -> tuple[int, ...]:
 def _words(value: Any) -> str:
     """A value as it would be typed."""
     if value is None:
-        return "none"
+        return "its own"
     return " ".join(f"{item:g}" for item in value) if isinstance(value, tuple) else str(value)
