@@ -24,10 +24,15 @@ COMMON: dict[str, Any] = {
     "clip": None,
     "seed": 555,
     "validate_every": 5000,
+    "percentiles": (1.0, 99.8),
+    "blanks": 0.0,
 }
 """Batch, iterations, constant rate and seed as in the four configurations of the released code (GRDBIS, ``config/``),
 β as in the paper. We validate every 5000 steps, not 1000."""
-IMAGES: dict[str, Any] = {"validation_images": 16}
+IMAGES: dict[str, Any] = {
+    "validation_images": 16,
+    "intensity": ("brightness", "contrast", "gamma", "noise", "blur"),
+}
 VOLUMES: dict[str, Any] = {
     "patch": (53, 268, 268),
     "offsets": "3d-long",
