@@ -161,10 +161,12 @@ def _black(image: np.ndarray, shape: tuple[int, int], rng: np.random.Generator) 
 def _three(image: np.ndarray, labels: np.ndarray, side: int, empty: Empty) -> tuple[np.ndarray, np.ndarray]:
     """Three lone large objects of an image, with what is 4 pixels around them, in an empty field."""
     field, truth = empty(image, (side, side), np.random.default_rng(2)), np.zeros((side, side), labels.dtype)
-    around = {label: binary_dilation(labels == label, iterations=4) for label in np.unique(labels)[1:]}
-    lone = [label for label, mask in around.items() if not (labels[mask] > 0).sum() > (labels == label).sum()]
+    inner = labels[5:-5, 5:-5]
+    around = {label: binary_dilation(labels == label, iterations=4) for label in np.unique(inner)[1:]}
+    areas = {label: int((inner == label).sum()) for label in around}
+    lone = [each for each, mask in around.items() if int((labels[mask] > 0).sum()) == areas[each]]
     background = int(np.median(image[labels == 0])) if empty is _black else 0
-    for number, label in enumerate(sorted(lone, key=lambda label: -(labels == label).sum())[:3]):
+    for number, label in enumerate(sorted(lone, key=areas.__getitem__)[-3:]):
         y, x = np.nonzero(around[label])
         at = (y - y.min() + side // 5 * (number + 1), x - x.min() + side // 5 * (number + 1))
         field[at] = np.maximum(image[y, x].astype(int) - background, 0)

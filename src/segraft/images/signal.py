@@ -17,12 +17,12 @@ BLOCK = 32
 """Side of a block in pixels, in plane."""
 ENDS = (0.01, 0.99)
 """Quantiles of a block's pixels that are its low and its high end: robust against 10 hot or dead ones."""
-NOISY = 6.5
+NOISY = 7.0
 """A block whose ends are no more standard deviations of its noise apart holds nothing else: of noise alone, whose
 pixels are independent, they are 4.65 apart."""
 QUANTILES = (0.25, 0.75)
 """Over blocks: where the range begins, of their low ends, and where it ends, of their high ones."""
-FAINT = 15.0
+FAINT = 20.0
 """Standard deviations of the noise that a range spans at least where no block holds more: noise stays dark."""
 STEP = 0.35
 """Noise of integers is at least that: rounding alone adds 0.29."""
