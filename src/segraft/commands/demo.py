@@ -26,7 +26,7 @@ SEEDS = 3
 """Trainings of each student on real nuclei: one alone says little."""
 TEACHER_WIDTH, STUDENT_WIDTH = 8, 2
 """Of the generated demonstration; that on nuclei brings its teacher, and has a student of the same width."""
-TEACHER_STEPS, STEPS = 400, 300
+TEACHER_STEPS, STEPS, NUCLEI_STEPS = 400, 300, 900
 SHORT: dict[str, Any] = {
     "patch": (128, 128),
     "batch": 4,
@@ -34,11 +34,19 @@ SHORT: dict[str, Any] = {
     "warmup": 30,
     "geometry": ("flip", "rotate90"),
     "intensity": ("brightness",),
+    "blanks": 0.0,
     "validate_every": 100,
 }
 """Settings of a training that ends within a minute or two on two CPU cores."""
-VARIED: dict[str, Any] = {"geometry": ("flip", "rotate90", "scale"), "intensity": ("brightness", "contrast")}
-"""Augmentation of the few real nuclei."""
+FEW: dict[str, Any] = {
+    "patch": (64, 64),
+    "geometry": ("flip", "rotate90", "scale"),
+    "intensity": ("brightness", "contrast"),
+    "blanks": 0.0,
+    "percentiles": (1.0, 99.8),
+    "validate_every": 300,
+}
+"""Of the few real nuclei: many small patches teach more in the same time; grey values are scaled as the teacher's."""
 OFFSETS = 10.0
 """Of generated cells, means over offsets count that many times, which makes them sums, as in the authors' code: the
 affinities, which tell touching cells apart, are then not outweighed by the foreground."""
@@ -50,7 +58,7 @@ def demo(
     out: str | Path = "segraft-demo",
     *,
     generated: bool = False,
-    steps: int = STEPS,
+    steps: int | None = None,
     seed: int = 0,
     device: str = "auto",
     resume: bool = False,
@@ -66,7 +74,7 @@ def demo(
     ----------
     out : folder to make
     generated : tell the story from nothing, on generated cells, in place of real nuclei
-    steps : optimisation steps of each student
+    steps : optimisation steps of each student; by default 900, with generated cells 300
     seed : the first one of the trainings; with generated cells also of these
     device : where to train: auto, cpu, cuda or mps
     resume : go on with a demonstration that was interrupted
@@ -85,7 +93,8 @@ def demo(
     if generated:
         print(f"generate {sum(IMAGES.values())} images of cells in {out / 'data'}", flush=True)
         generate(out / "data", seed)
-    stages = (_from_nothing if generated else _on_nuclei)(out, steps, seed, device)
+    tell, usual = (_from_nothing, STEPS) if generated else (_on_nuclei, NUCLEI_STEPS)
+    stages = tell(out, usual if steps is None else steps, seed, device)
     for number, (name, settings) in enumerate(stages.items(), start=1):
         print(f"[{number}/{len(stages)}] {name}: {settings.steps} steps", flush=True)
         finish(settings)
@@ -113,7 +122,7 @@ def _on_nuclei(out: Path, steps: int, seed: int, device: str) -> dict[str, Train
     """Settings of the students on real nuclei, alone and distilled by turns, in their order."""
     stages: dict[str, TrainSettings] = {}
     for each in range(seed, seed + SEEDS):
-        student = _common({**VARIED, "root": NUCLEI, "seed": each, "device": device}, steps)
+        student = _common({**FEW, "root": NUCLEI, "seed": each, "device": device}, steps)
         alone, distilled = f"{ALONE} {each}", f"{DISTILLED} {each}"
         stages[alone] = TrainSettings(**student, out=out / _folder(alone))
         stages[distilled] = DistillSettings(**student, out=out / _folder(distilled), teacher=TEACHER_FILE)
