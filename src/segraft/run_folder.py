@@ -142,6 +142,6 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     renamed = {RENAMED.get(name, name): value for name, value in values.items()}
     if "low" in renamed or "high" in renamed:
         renamed["percentiles"] = [renamed.pop("low", 1.0), renamed.pop("high", 99.8)]
-    if renamed.get("intensity") is not None:  # a recorded run, which had none before there were any
+    if {"intensity", "patch", "seed", "steps"} <= renamed.keys():  # a recorded run, from before there were any
         renamed.setdefault("blanks", 0.0)
     return renamed

@@ -12,6 +12,7 @@ from PIL import Image
 
 import segraft
 from segraft.cli import main
+from segraft.errors import UserError
 from segraft.images.normalisation import Normalisation
 from segraft.model import checkpoint
 from segraft.model.model import Model
@@ -133,7 +134,7 @@ def test_tiles_have_the_scale_of_the_whole_image(model: Path) -> None:
         (["--percentiles", 90, 10], "percentiles: got 90.0 and 10.0"),
         (["--range", 500, 500], "range: got 500 500, expected two grey values, the lower first"),
         (["--range", 500], "range: got 500"),
-        (["--range", 1, 2, 3, 4], "range: got 2 pairs, expected 1"),
+        (["--range", 1, 2, 3, 4], "range: got 2 pairs, expected 1, one for each channel"),
         (["--range", "nan", 500], "range: got nan 500"),
         (["--normalise", "folder"], "normalise"),
         (["--normalise", "series", "--range", 1, 2], "got range and normalise, expected one"),
@@ -144,12 +145,8 @@ def test_tiles_have_the_scale_of_the_whole_image(model: Path) -> None:
 def test_scales_that_cannot_be(
     model: Path, images: Path, tmp_path: Path, options: list[Any], words: str, capfd: Capture
 ) -> None:
-    if "4" in map(str, options):  # what an image has is known when it is read
-        assert call("predict", model, images, "--out", tmp_path / "out", *options) == 2
-        assert words in capfd.readouterr().err
-    else:
-        refused(capfd, words, "predict", model, images, "--out", tmp_path / "out", *options)
-        assert not (tmp_path / "out").exists()
+    refused(capfd, words, "predict", model, images, "--out", tmp_path / "out", *options)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_without_a_record_of_its_training_images(images: Path, tmp_path: Path, capfd: Capture) -> None:
@@ -215,3 +212,29 @@ def test_of_colours_the_channel_that_is_not_empty_is_named(model: Path, tmp_path
     Image.fromarray(blue).save(tmp_path / "dapi.png")
     assert call("predict", model, tmp_path / "dapi.png", "--out", tmp_path / "out") == 2
     assert "choose which (channels, for example 2)" in capfd.readouterr().err
+
+
+def test_a_series_with_an_empty_channel(tmp_path: Path) -> None:
+    config = a_config({"dim": 4, "filters": (2, 4, 8), "in_channels": 2}, percentiles=(1.0, 99.8))
+    checkpoint.save(tmp_path / "two.safetensors", lively(2), config)
+    (tmp_path / "images").mkdir()
+    for number in range(2):
+        pair = np.stack([cells(900, number), np.zeros((64, 64), np.uint16)])
+        tifffile.imwrite(tmp_path / "images" / f"{number}.tif", pair, photometric="minisblack")
+    command = ("predict", tmp_path / "two.safetensors", tmp_path / "images", "--out", tmp_path / "out")
+    assert call(*command, "--normalise", "series") == 0
+    network = loaded(tmp_path / "two.safetensors")
+    assert network.measure([pair])[2:] == (0, 1)
+
+
+def test_the_range_of_the_training_is_for_its_type_of_pixels(tmp_path: Path, images: Path, capfd: Capture) -> None:
+    config = a_config({"dim": 4, "filters": (2, 4, 8)}, ranges=RANGES, pixel_type="uint8")
+    checkpoint.save(tmp_path / "narrow.safetensors", lively(), config)
+    command = ("predict", tmp_path / "narrow.safetensors", images, "--out", tmp_path / "out", "--normalise", "training")
+    assert call(*command) == 2
+    assert "got pixels of uint16, expected uint8" in capfd.readouterr().err
+
+
+def test_boolean_images_of_two_channels_are_counted(model: Path) -> None:
+    with pytest.raises(UserError, match="got 2 channels, expected 1"):
+        loaded(model).predict(np.stack([cells(900) > 300, cells(900) > 800]))

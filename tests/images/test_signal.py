@@ -65,6 +65,30 @@ def test_what_lies_beside_does_not_set_the_range(change: Change) -> None:
     assert abs(end - high) < 0.05 * (high - low)
 
 
+@pytest.mark.parametrize("kind", [np.uint32, np.int64, np.float32, np.float64, ">u2"])
+def test_the_type_of_the_pixels_does_not_matter(kind: type) -> None:
+    dots = np.zeros((SIDE, SIDE), np.uint8)
+    dots[4::32, 4::32] = dots[4::32, 5::32] = 200
+    photons = np.random.default_rng(0).poisson(0.1, (SIDE, SIDE)).astype(np.uint8)
+    for image in (field(), dots, photons, (field() > 1000).astype(np.uint8)):
+        assert measure(image.astype(kind)).range() == measure(image).range()
+        assert shows(image.astype(kind)) == shows(image)
+
+
+def test_small_spots_on_nothing_are_seen() -> None:
+    spots = np.zeros((SIDE, SIDE), np.float32)
+    for shift in range(3):
+        spots[4::32, 4 + shift :: 32] = spots[5::32, 4 + shift :: 32] = 200
+    low, high = measure(spots).range()
+    assert low == 0
+    assert 0 < high <= 200
+
+
+def test_a_picture_in_black_and_white_has_its_two_values_for_ends() -> None:
+    assert measure(field() > 1000).range() == (0, 1)
+    assert shows(field() > 1000)
+
+
 def test_the_range_is_that_of_background_and_cells() -> None:
     low, high = measure(field()).range()
     assert OFFSET - 3 * NOISE < low < OFFSET
@@ -108,11 +132,12 @@ def test_one_object_on_black_beside_a_hot_pixel() -> None:
     [
         lambda rng: rng.normal(100, 10, (SIDE, SIDE)).astype(np.uint16),
         lambda rng: rng.poisson(3, (SIDE, SIDE)).astype(np.uint16),
+        lambda rng: rng.poisson(0.1, (SIDE, SIDE)).astype(np.float32),
         lambda rng: rng.normal(100, 10, (SIDE, SIDE)),
         lambda rng: gaussian_filter(rng.normal(0, 50, (SIDE, SIDE)), 1) + 300,
         lambda rng: np.full((SIDE, SIDE), 7),
     ],
-    ids=["camera", "photons", "floats", "smoothed", "constant"],
+    ids=["camera", "photons", "few photons", "floats", "smoothed", "constant"],
 )
 def test_noise_stays_dark(noise: Callable[[np.random.Generator], np.ndarray]) -> None:
     image = noise(np.random.default_rng(0))

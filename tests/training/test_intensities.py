@@ -78,13 +78,13 @@ def test_a_model_records_the_range_of_its_training_images(tmp_path: Path) -> Non
     series = Series(Normalisation())
     for sample in SETS["grey"]["train"]:
         series.add(np.asarray(sample.image))
-    assert model.config.ranges == series.scale().ranges
+    assert (model.config.ranges, model.config.pixel_type) == (series.scale().ranges, "uint16")
 
 
 def test_images_of_different_types_have_no_range() -> None:
     sample = field(0)
     other = Sample(sample.image.astype(np.float32), sample.labels, "other")
-    assert Patches([sample, other], Normalisation(), (16, 16), 0).ranges() is None
+    assert Patches([sample, other], Normalisation(), (16, 16), 0).scale() == {}
 
 
 def test_a_student_sees_images_as_its_teacher(tmp_path: Path) -> None:

@@ -173,3 +173,10 @@ def test_a_run_of_an_earlier_version_goes_on_as_it_began(out: Path) -> None:
     assert [line["step"] for line in history(out) if "val" in line] == [3, 6, 8]
     with pytest.raises(UserError, match="run with another foreground_threshold"):
         train(config=out, resume=True, foreground_threshold=0.3)
+
+
+def test_a_background_that_becomes_one_object_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs one false match only, but nearly all of the foreground is false."""
+    results = {0.1: {"pq_pooled": 0.9, "dice": 0.38}, 0.3: {"pq_pooled": 0.6, "dice": 0.9}}
+    monkeypatch.setattr(thresholds.Trials, "scores", lambda self, each: results[each.foreground_threshold])
+    assert thresholds.best_threshold(a_model(lively()), [], "pq_pooled", (0.1, 0.3)) == 0.3

@@ -26,7 +26,7 @@ SEEDS = 3
 """Trainings of each student on real nuclei: one alone says little."""
 TEACHER_WIDTH, STUDENT_WIDTH = 8, 2
 """Of the generated demonstration; that on nuclei brings its teacher, and has a student of the same width."""
-TEACHER_STEPS, STEPS, NUCLEI_STEPS = 400, 300, 900
+TEACHER_STEPS, STEPS, NUCLEI_STEPS = 400, 300, 750
 SHORT: dict[str, Any] = {
     "patch": (128, 128),
     "batch": 4,
@@ -44,7 +44,7 @@ FEW: dict[str, Any] = {
     "intensity": ("brightness", "contrast"),
     "blanks": 0.0,
     "percentiles": (1.0, 99.8),
-    "validate_every": 300,
+    "validate_every": 250,
 }
 """Of the few real nuclei: many small patches teach more in the same time; grey values are scaled as the teacher's."""
 OFFSETS = 10.0
@@ -74,7 +74,7 @@ def demo(
     ----------
     out : folder to make
     generated : tell the story from nothing, on generated cells, in place of real nuclei
-    steps : optimisation steps of each student; by default 900, with generated cells 300
+    steps : optimisation steps of each student; by default 750, with generated cells 300
     seed : the first one of the trainings; with generated cells also of these
     device : where to train: auto, cpu, cuda or mps
     resume : go on with a demonstration that was interrupted

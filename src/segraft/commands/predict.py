@@ -18,7 +18,7 @@ from segraft.images.names import image_stem
 from segraft.images.reading import split_key
 from segraft.images.stacks import Stack, each_image
 from segraft.model.model import load
-from segraft.model.options import PredictOptions, one_by_one
+from segraft.model.options import PredictOptions, of_one_image
 from segraft.model.planes import segment_planes
 from segraft.reporting.products import Products
 from segraft.types import Sample
@@ -114,7 +114,7 @@ def predict(
     ------
     UserError : the model, the data set, an option or the output folder is at fault, not a single image
     """
-    given = locals() | {"normalise": one_by_one(normalise, range)}
+    given = locals() | {"normalise": of_one_image(normalise, range)}
     chosen = PredictOptions(**{each.name: given[each.name] for each in fields(PredictOptions)})
     out, true_foreground = Path(out), _from_truth(foreground, dataset)
     place = _place(out, format, {"table": table, "outlines": outlines, "overlay": overlay})

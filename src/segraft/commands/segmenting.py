@@ -11,7 +11,7 @@ import numpy as np
 from segraft.commands.doubts import Doubts
 from segraft.errors import UserError
 from segraft.images.channels import FEW
-from segraft.images.normalisation import Series, Unlike
+from segraft.images.normalisation import Unlike
 from segraft.images.reading import read_image
 from segraft.images.stacks import Stack, open_stack
 from segraft.images.voxel_size import read_voxel_size
@@ -68,8 +68,7 @@ class Segmenting:
 
         Raises ``UserError`` where they differ in type, and where none can be read.
         """
-        usual = self.model.config.normalisation
-        series = Series(replace(usual, percentiles=self.options.percentiles or usual.percentiles))
+        series = self.model.series(self.options.percentiles)
         for task in track(tasks, "measuring", messages()):
             try:
                 for name, image in self._images(task.read()):
@@ -78,8 +77,7 @@ class Segmenting:
                 raise
             except UserError:
                 continue  # which is told when its turn comes
-        ends = [end for ends in series.scale().ranges for end in ends]
-        return replace(self, options=replace(self.options, range=ends, percentiles=None))
+        return replace(self, options=replace(self.options, range=series.ends(), percentiles=None))
 
     def compare(self, source: Sample | Stack) -> None:
         """Doubt pixels of another size than those of the training, unless the user has told of it."""

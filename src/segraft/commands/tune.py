@@ -20,7 +20,7 @@ from segraft.metrics.usual import usual_score
 from segraft.model import checkpoint
 from segraft.model.config import Segmentation
 from segraft.model.model import Model, load
-from segraft.model.options import PredictOptions, one_by_one
+from segraft.model.options import PredictOptions, of_one_image
 from segraft.model.search import COMMON, Axis, Number, search, values_of, with_values
 from segraft.model.trials import Result, Trials, looked_at
 from segraft.run_folder import RunFolder
@@ -121,7 +121,11 @@ def tune(
     parts = PredictOptions(tile=tile, max_memory=max_memory, **scaling)
     with looked_at(loaded, samples, parts, masks := Masks()) as seen, counting() as tell:
         check_told(masks, data.name or "", data.options)
-        score = score or usual_score((each.labels for each in seen), loaded.geometry.ndim, stored.fill)
+        score = (
+            score
+            or _of_run(Path(model))
+            or usual_score((each.labels for each in seen), loaded.geometry.ndim, stored.fill)
+        )
         trials = Trials(seen, loaded.offsets, score, tell)
         before, best = trials.scores(stored), _searched(trials, start, values)
         scores = trials.scores(best)
@@ -133,6 +137,12 @@ def tune(
     return {"segmentation": best, "scores": scores, "before": before, "tried": tried}
 
 
+def _of_run(model: Path) -> str | None:
+    """The score by which the training of a run folder chose; None for a model file."""
+    folder = RunFolder(model)
+    return folder.settings().get("monitor") if folder.config.is_file() else None
+
+
 def _scaling(
     model: Model,
     samples: Sequence,
@@ -141,7 +151,7 @@ def _scaling(
     normalise: str,
 ) -> dict[str, Any]:
     """Options of the grey values' scale; that of a series is measured here."""
-    each = one_by_one(normalise, range)
+    each = of_one_image(normalise, range)
     if normalise == "series":
         range, percentiles = model.measure((sample.image for sample in samples), percentiles=percentiles), None
     return {"percentiles": percentiles, "range": range, "normalise": each}

@@ -81,7 +81,7 @@ def spatial_axes(array: np.ndarray) -> int:
 def grey(image: np.ndarray) -> np.ndarray:
     """The one channel of an image ``(C, *space)`` that is grey in colours, or with alpha; any other as it is."""
     alike = all(np.array_equal(image[0], channel) for channel in image[1:])
-    opaque = len(image) == 2 and image.dtype.kind in "ub" and (image[1] == np.iinfo(image.dtype).max).all()
+    opaque = len(image) == 2 and image.dtype.kind == "u" and (image[1] == np.iinfo(image.dtype).max).all()
     return image[:1] if alike or opaque else image
 
 

@@ -90,7 +90,7 @@ class Series:
 
     normalisation: Normalisation
     _seen: list[list[np.ndarray | Blocks]] = field(default_factory=list)
-    _first: tuple[int, np.dtype, str] | None = None
+    _first: tuple[int, str, str] | None = None
 
     def add(self, image: np.ndarray, name: str = "an image") -> None:
         """Look at one of them ``(C, *space)``; of percentiles, at some of its pixels.
@@ -98,15 +98,24 @@ class Series:
         Raises ``UserError`` for pixels that cannot be scaled, `Unlike` for other channels or bits than before.
         """
         check_pixels(image, name)
-        self._first = self._first or (len(image), image.dtype, name)
-        channels, dtype, first = self._first
-        if (len(image), image.dtype) != (channels, dtype):
+        self._first = self._first or (len(image), image.dtype.name, name)
+        channels, kind, first = self._first
+        if (len(image), image.dtype.name) != (channels, kind):
             raise Unlike(
-                f"one scale for all: got {channels} channels of {dtype} ({first}) and {len(image)} of {image.dtype} "
-                f"({name}), expected the same; take them apart, or give a range"
+                f"one scale for all: got {channels} channels of {kind} ({first}) and {len(image)} of "
+                f"{image.dtype.name} ({name}), expected the same; take them apart, or give a range"
             )
         blocks = self.normalisation.percentiles is None
         self._seen.append([measure(channel) if blocks else _some(channel) for channel in image])
+
+    @property
+    def pixel_type(self) -> str | None:
+        """Type of their pixels, "uint16" for example; None before the first."""
+        return None if self._first is None else self._first[1]
+
+    def ends(self) -> tuple[float, ...]:
+        """What becomes 0 and what becomes 1, of each channel; those of one without contrast differ, too."""
+        return tuple(end for low, high in self.scale().ranges for end in (low, high if high > low else low + 1))
 
     def scale(self) -> Scale:
         """The map for all of them; ``UserError`` where there was none."""

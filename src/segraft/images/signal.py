@@ -9,7 +9,7 @@ blocks do not count, however many they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -25,7 +25,9 @@ QUANTILES = (0.25, 0.75)
 FAINT = 20.0
 """Standard deviations of the noise that a range spans at least where no block holds more: noise stays dark."""
 STEP = 0.35
-"""Noise of integers is at least that: rounding alone adds 0.29."""
+"""Noise is at least that part of the step between grey values, if not nothing holds more: rounding alone adds 0.29."""
+SOME = 4096
+"""Pixels that tell the step between grey values."""
 NEIGHBOUR = 3
 """Distance of the pixels whose differences tell noise: that of nearer ones is smoothed away by optics and resizing."""
 FREE = 0.25
@@ -36,16 +38,21 @@ WITHIN = 0.6827
 
 @dataclass(frozen=True)
 class Blocks:
-    """What blocks of a channel say, one number each: low and high end, and standard deviation of the noise."""
+    """What blocks of a channel say, one number each."""
 
     low: np.ndarray
     high: np.ndarray
     noise: np.ndarray
+    """Standard deviation."""
+    step: np.ndarray
+    """Between neighbouring grey values of the channel."""
 
     @property
     def hold(self) -> np.ndarray:
         """Which blocks hold more than noise."""
-        return self.high - self.low > NOISY * self.noise
+        spread = self.high - self.low
+        clear = spread > NOISY * np.maximum(self.noise, STEP * self.step)
+        return clear if clear.any() else spread > NOISY * self.noise  # a picture of two or three grey values
 
     @property
     def signal(self) -> bool:
@@ -58,13 +65,13 @@ class Blocks:
         low, high = self.low[chosen], self.high[chosen]
         begin, end = (float(np.quantile(ends, q)) for ends, q in zip((low, high), QUANTILES, strict=True))
         if not self.signal:
-            end = max(end, begin + FAINT * float(np.median(self.noise)))
+            end = max(end, begin + FAINT * float(np.mean(self.noise)))
         return begin, end
 
 
 def together(parts: Sequence[Blocks]) -> Blocks:
     """The blocks of several planes or images as those of one."""
-    return Blocks(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("low", "high", "noise")))
+    return Blocks(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Blocks)))
 
 
 def measure(channel: np.ndarray) -> Blocks:
@@ -72,10 +79,16 @@ def measure(channel: np.ndarray) -> Blocks:
 
     Grey values are real numbers of any type.
     """
-    step = STEP if channel.dtype.kind in "iub" else 0.0
     channel = channel.view(np.uint8) if channel.dtype == bool else channel
-    planes = channel.reshape(-1, *channel.shape[-2:])
+    planes, step = channel.reshape(-1, *channel.shape[-2:]), _step(channel)
     return together([_of_pixels(_without_padding(_cut(plane)), step) for plane in planes])
+
+
+def _step(channel: np.ndarray) -> float:
+    """The smallest difference of two grey values, 0 where there is but one; whatever type they are stored in."""
+    flat = channel.reshape(-1)
+    values = np.unique(flat[:: max(1, flat.size // SOME)].astype(np.float64))
+    return float(np.diff(values).min()) if len(values) > 1 else 0.0
 
 
 def shows(channel: np.ndarray) -> bool:
@@ -131,14 +144,18 @@ def _of_pixels(blocks: np.ndarray, step: float) -> Blocks:
     flat = blocks.reshape(len(blocks), -1)
     places = [min(round(q * (flat.shape[1] - 1)), flat.shape[1] - 1) for q in ENDS]
     ends = np.partition(flat, places, axis=1)[:, places].astype(np.float64)
-    return Blocks(ends[:, 0], ends[:, 1], np.maximum(_noise(blocks), step))
+    return Blocks(ends[:, 0], ends[:, 1], _noise(blocks), np.full(len(blocks), step))
 
 
 def _noise(blocks: np.ndarray) -> np.ndarray:
-    """Standard deviation of each block's noise, from differences of near pixels ``(n, y, x)``."""
+    """Standard deviation of each block's noise, from differences of near pixels ``(n, y, x)``.
+
+    Where most of these are 0, as of few photons, from their mean.
+    """
     real: np.ndarray = blocks.astype(np.float64 if blocks.dtype.itemsize > 4 else np.float32)
     across = np.abs(real[:, ::2, NEIGHBOUR:] - real[:, ::2, :-NEIGHBOUR]).reshape(len(blocks), -1)
     if not across.shape[1]:
         return np.zeros(len(blocks))
     place = round(WITHIN * (across.shape[1] - 1))
-    return np.partition(across, place, axis=1)[:, place].astype(np.float64) / np.sqrt(2)
+    usual = np.partition(across, place, axis=1)[:, place].astype(np.float64) / np.sqrt(2)
+    return np.where(usual > 0, usual, across.mean(1) * np.sqrt(np.pi) / 2)

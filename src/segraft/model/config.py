@@ -90,6 +90,8 @@ class ModelConfig:
     """Of each channel of each image, what becomes 0, and what becomes 1; None for the ends of what it shows."""
     ranges: tuple[tuple[float, float], ...] | None = None
     """Of each channel of the training images together, the grey values that became 0 and 1; None where unknown."""
+    pixel_type: str | None = None
+    """Type of all training images' pixels, "uint8" for example; None where unknown."""
     voxel_size: tuple[float, ...] | None = None
     """Pixel size of the training images per axis, in nm; None where it is not known."""
     channels: tuple[int, ...] | None = None

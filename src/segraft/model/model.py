@@ -149,11 +149,15 @@ class Model:
 
         Two numbers for each channel. Raises ``UserError`` where an image cannot be used, and where there is none.
         """
-        usual = self.config.normalisation
-        series = Series(replace(usual, percentiles=percentiles or usual.percentiles))
+        series = self.series(percentiles)
         for image in images:
             series.add(self.channels_first(image, channels))
-        return tuple(end for ends in series.scale().ranges for end in ends)
+        return series.ends()
+
+    def series(self, percentiles: tuple[float, float] | None = None) -> Series:
+        """What measures one scale for several images, by percentiles or as the model does."""
+        usual = self.config.normalisation
+        return Series(replace(usual, percentiles=percentiles or usual.percentiles))
 
     def segment(
         self, image: np.ndarray, options: PredictOptions, true_foreground: np.ndarray | None = None

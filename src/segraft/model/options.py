@@ -64,6 +64,8 @@ class PredictOptions:
         ndim = runner.geometry.ndim
         if self.normalise == "training":
             _trained(config)
+        if self.range is not None:
+            _pairs_for(self.range, runner.geometry.in_channels)
         self.factors(config, ndim)
         self.tile_shape(runner, config, (1,) * ndim)
         nothing = np.zeros((len(config.offsets), *(1,) * ndim), np.float32)
@@ -97,13 +99,14 @@ class PredictOptions:
         if self.normalise != "training" and self.range is None:
             return replace(usual, percentiles=self.percentiles or usual.percentiles).scale(image)
         check_pixels(image, "an image")
-        ranges = _trained(config) if self.range is None else _pairs(self.range)
-        ranges = ranges * len(image) if len(ranges) == 1 else ranges
-        if len(ranges) != len(image):
+        if self.range is not None:
+            return Scale(_pairs_for(self.range, len(image)), usual.compressed)
+        if config.pixel_type not in (None, image.dtype.name):
             raise UserError(
-                f"range: got {len(ranges)} pairs, expected {len(image)}, one for each channel; give one for all"
+                f"normalise training: got pixels of {image.dtype.name}, expected {config.pixel_type} as the training "
+                "images have, for both get one scale; convert it, or give a range"
             )
-        return Scale(ranges, usual.compressed)
+        return Scale(_trained(config), usual.compressed)
 
     def segmentation(self, config: ModelConfig, shrinkage: float = 1.0) -> Segmentation:
         """The stored segmentation with the user's choices.
@@ -169,7 +172,7 @@ class PredictOptions:
         return None if all(a >= b for a, b in zip(found, space, strict=True)) else found
 
 
-def one_by_one(normalise: str, range: Sequence[float] | None) -> str | None:
+def of_one_image(normalise: str, range: Sequence[float] | None) -> str | None:
     """``normalise`` for a single image, None for a series, whose range is measured first.
 
     Raises ``UserError`` for an unknown name, and for a series whose range is given.
@@ -192,12 +195,20 @@ def _pairs(values: Sequence[float]) -> tuple[tuple[float, float], ...]:
     return pairs
 
 
+def _pairs_for(values: Sequence[float], channels: int) -> tuple[tuple[float, float], ...]:
+    """Low and high end for each of some channels; ``UserError`` where there are neither one pair nor as many."""
+    pairs = _pairs(values)
+    if len(pairs) not in (1, channels):
+        raise UserError(f"range: got {len(pairs)} pairs, expected {channels}, one for each channel; give one for all")
+    return pairs if len(pairs) == channels else pairs * channels
+
+
 def _trained(config: ModelConfig) -> tuple[tuple[float, float], ...]:
     """The range of the training images; ``UserError`` where it is not known."""
     if config.ranges is None:
         raise UserError(
             "normalise training: got a model that does not know the range of its training images, expected one that "
-            "was trained since; give the range yourself (range)"
+            "does (it is of before, or they differed in type); give the range yourself (range)"
         )
     return config.ranges
 

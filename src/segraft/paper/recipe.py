@@ -26,11 +26,13 @@ COMMON: dict[str, Any] = {
     "validate_every": 5000,
     "percentiles": (1.0, 99.8),
     "blanks": 0.0,
+    "foreground_threshold": 0.5,
 }
 """Batch, iterations, constant rate and seed as in the four configurations of the released code (GRDBIS, ``config/``),
 β as in the paper. We validate every 5000 steps, not 1000."""
 IMAGES: dict[str, Any] = {
     "validation_images": 16,
+    "monitor": "aji",
     "intensity": ("brightness", "contrast", "gamma", "noise", "blur"),
 }
 VOLUMES: dict[str, Any] = {
@@ -38,6 +40,7 @@ VOLUMES: dict[str, Any] = {
     "offsets": "3d-long",
     "background": "separate",
     "border": 1,
+    "monitor": "voi",
     "geometry": ("flip", "rotate90", "rotate", "elastic"),
     "intensity": ("brightness", "contrast", "gamma"),
 }

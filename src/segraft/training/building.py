@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -33,9 +34,9 @@ class Trainee:
         """The same, with those choices of its segmentation that are not None."""
         return replace(self, config=replace(self.config, segmentation=self.config.segmentation.changed(**choices)))
 
-    def with_ranges(self, ranges: tuple[tuple[float, float], ...] | None) -> Trainee:
-        """The same, with the range of grey values of its training images."""
-        return replace(self, config=replace(self.config, ranges=ranges))
+    def knowing(self, **facts: Any) -> Trainee:
+        """The same, with facts of its training images: fields of the configuration by name."""
+        return replace(self, config=replace(self.config, **facts))
 
 
 def new_trainee(settings: TrainSettings, sample: Sample) -> Trainee:
@@ -75,7 +76,6 @@ def _config(settings: TrainSettings, network: Network, sample: Sample, filters: 
         channels=settings.channels,
         segmentation=Segmentation(
             segmenter="mutex" if len(offsets) > network.ndim else "waterz",  # which needs no long offsets
-            minimum_size=settings.minimum_size or 0,
             fill=settings.border is not None,
         ).changed(foreground_threshold=settings.foreground_threshold),
         training={name: value for name, value in plain(settings).items() if name in RECORDED}
@@ -116,7 +116,7 @@ def _check_alike(settings: DistillSettings, student: Trainee, teacher: Trainee) 
         "in_channels": each.network.geometry.in_channels,
         "channels": each.config.channels or tuple(range(each.network.geometry.in_channels)),
         "dim": each.network.geometry.dim,
-        "percentiles": each.config.percentiles or "none",
+        "percentiles": each.config.percentiles or "none (what images show)",
     } for each in (teacher, student))  # fmt: skip
     for name, value in teachers.items():
         if value != own[name]:

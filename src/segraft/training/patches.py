@@ -6,6 +6,7 @@ No worker, order, batch size or interruption changes what patch k is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -130,9 +131,14 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         except Unlike:
             self._series = None
 
-    def ranges(self) -> tuple[tuple[float, float], ...] | None:
-        """Grey values of each channel of all images together that become 0 and 1; None where there is none."""
-        return None if self._series is None else self._series.scale().ranges
+    def scale(self) -> dict[str, Any]:
+        """What a model keeps of the scale of all images together, where they have one type: nothing or both.
+
+        ``ranges``, the grey values of each channel that become 0 and 1, and the ``pixel_type``.
+        """
+        if self._series is None:
+            return {}
+        return {"ranges": self._series.scale().ranges, "pixel_type": self._series.pixel_type}
 
     def foreground_share(self) -> float:
         """Part of the known pixels that lies in objects; 0.5 without known pixels."""

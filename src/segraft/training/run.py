@@ -23,7 +23,7 @@ from segraft.reporting.page import PICTURES, Shown
 from segraft.reporting.run_report import write_run_report
 from segraft.reporting.view import View
 from segraft.run_folder import RunFolder
-from segraft.settings import TrainSettings, required
+from segraft.settings import DistillSettings, TrainSettings, required
 from segraft.terminal.progress import say
 from segraft.training.building import Trainee, new_distiller, new_trainee
 from segraft.training.minimum_size import note_smaller, usual_minimum
@@ -55,10 +55,10 @@ def run(settings: TrainSettings) -> Model:
     trainee = new_trainee(settings, samples[0])
     patches = _patches(settings, samples, trainee)
     _check_masks(patches.masks, settings)
-    _compare(patches.pixel_sizes)
+    _compare(patches.pixel_sizes | _trained_sizes(settings))
     if settings.init is None:
         set_prior(trainee.network, patches.foreground_share())
-    trainee = _with_minimum_size(trainee, settings, patches.object_sizes()).with_ranges(patches.ranges())
+    trainee = _with_minimum_size(trainee, settings, patches.object_sizes()).knowing(**patches.scale())
     model = Model(TorchRunner(trainee.network), trainee.config)
     validation = open_validation(settings, model, PICTURES if page.available() else 0)
     settings = replace(settings, monitor=validation.monitor)
@@ -98,8 +98,16 @@ def _with_minimum_size(trainee: Trainee, settings: TrainSettings, sizes: np.ndar
     return trainee.segmenting(minimum_size=minimum)
 
 
+def _trained_sizes(settings: TrainSettings) -> dict[tuple[float, ...], str]:
+    """Pixel sizes of what the models that a run begins with, or learns from, were trained on, with their files."""
+    teacher = settings.teacher if isinstance(settings, DistillSettings) and settings.method != "none" else None
+    models = [path for path in (settings.init, teacher) if path is not None]
+    sizes = {path: checkpoint.read(path)[1].voxel_size for path in models}
+    return {size: str(path) for path, size in sizes.items() if size is not None}
+
+
 def _compare(sizes: dict[tuple[float, ...], str]) -> None:
-    """Tell of training images whose pixels differ in size: what is learnt on one is not found on the other."""
+    """Tell of images whose pixels differ in size: what is learnt on one is not found on the other."""
     if not sizes or rank():
         return
     first = next(iter(sizes))

@@ -16,6 +16,8 @@ from segraft.types import Sample
 
 THRESHOLDS = (0.5, 0.3, 0.1, 0.7)
 """Foreground thresholds to try; of equal ones the first."""
+NEARLY = 0.8
+"""Part of the best Dice coefficient of the foreground that a threshold must reach."""
 PIXELS = 2**21
 """Pixels of the validation images that each of them is tried on, 32 images of 256²: no more of a volume, either."""
 
@@ -59,7 +61,14 @@ def seen_part(sample: Sample, maps: Maps, part: Window) -> Seen:
 
 
 def best_threshold(model: Model, seen: list[Seen], monitor: str, thresholds: Sequence[float]) -> float:
-    """The best by a score of foreground thresholds, of equal ones the first, with the model's other settings."""
+    """The best by a score of foreground thresholds, of equal ones the first, with the model's other settings.
+
+    Only those count whose foreground is nearly as good as that of any: else one at which all the background is one
+    false object may be the best by matches.
+    """
     trials, rank = Trials(seen, model.offsets, monitor, lambda _: None), choosing(monitor).rank
     stored = model.config.segmentation
-    return max(thresholds, key=lambda each: rank(trials.scores(replace(stored, foreground_threshold=each))[monitor]))
+    scores = {each: trials.scores(replace(stored, foreground_threshold=each)) for each in thresholds}
+    least = NEARLY * max(result["dice"] for result in scores.values())
+    fitting = [each for each in thresholds if scores[each]["dice"] >= least]
+    return max(fitting, key=lambda each: rank(scores[each][monitor]))

@@ -34,13 +34,12 @@ def taken_over(settings: Settings) -> Settings:
     Segmentation is not among them: the run measures the minimum size of its own objects, and a threshold that was tuned
     belongs to the weights that it was tuned with. Nor is anything of another network, which `begin` will refuse.
     """
+    settings = _seeing_as_the_teacher(settings)
     wanted = TRAINED_FOR | SHAPE
     missing = [name for name in wanted if getattr(settings, name) is None]
     if settings.width is not None and "filters" in missing:
         missing.remove("filters")
-    if settings.init is None:
-        return _seeing_as_the_teacher(settings)
-    if not missing:
+    if settings.init is None or not missing:
         return settings
     _, config = checkpoint.read(settings.init)
     if config.network.name != settings.network:
