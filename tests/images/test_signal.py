@@ -132,7 +132,7 @@ def test_one_object_on_black_beside_a_hot_pixel() -> None:
     [
         lambda rng: rng.normal(100, 10, (SIDE, SIDE)).astype(np.uint16),
         lambda rng: rng.poisson(3, (SIDE, SIDE)).astype(np.uint16),
-        lambda rng: rng.poisson(0.1, (SIDE, SIDE)).astype(np.float32),
+        lambda rng: rng.poisson(0.5, (SIDE, SIDE)).astype(np.float32),
         lambda rng: rng.normal(100, 10, (SIDE, SIDE)),
         lambda rng: gaussian_filter(rng.normal(0, 50, (SIDE, SIDE)), 1) + 300,
         lambda rng: np.full((SIDE, SIDE), 7),

@@ -27,6 +27,7 @@ def always(monkeypatch):
     monkeypatch.setattr(transforms, "WARP_CHANCE", 1.0)
     monkeypatch.setattr(transforms, "MISALIGN_CHANCE", 1.0)
     monkeypatch.setattr(augment, "INTENSITY_CHANCE", 1.0)
+    monkeypatch.setattr(augment, "CHANCES", {})
 
 
 def named(registry, ndim):

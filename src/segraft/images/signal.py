@@ -158,4 +158,4 @@ def _noise(blocks: np.ndarray) -> np.ndarray:
         return np.zeros(len(blocks))
     place = round(WITHIN * (across.shape[1] - 1))
     usual = np.partition(across, place, axis=1)[:, place].astype(np.float64) / np.sqrt(2)
-    return np.where(usual > 0, usual, across.mean(1) * np.sqrt(np.pi) / 2)
+    return np.where(usual > 0, usual, across.mean(1, dtype=np.float64) * np.sqrt(np.pi) / 2)
