@@ -1,8 +1,7 @@
 """Draw one test image, its truth, and what runs make of it, for these pages.
 
-    python docs/make_picture.py docs/images/overview.png "teacher=segraft-demo/teacher" \\
-        "student alone=segraft-demo/student-alone" "student distilled=segraft-demo/student-distilled" \\
-        --dataset folder --root segraft-demo/data --side 160
+    python docs/make_picture.py picture.png "student alone=segraft-demo/student-alone-0" \\
+        "student distilled=segraft-demo/student-distilled-0" --dataset folder --root cells --side 256
 
 Above, the main components of the embeddings as colours, the same for all; below, the objects found, in the colour of
 the true object that they match. Of a volume, the middle section. ``--index`` takes another test image, ``--side`` the

@@ -217,7 +217,7 @@ def test_an_output_folder_that_cannot_be(run: Path, cells: Path, tmp_path: Path)
 
 def test_images_are_never_replaced_by_labels(run: Path, cells: Path, tmp_path: Path) -> None:
     before = (cells / "images" / "00.tif").read_bytes()
-    with pytest.raises(UserError, match="would replace the image"):
+    with pytest.raises(UserError, match="would replace the input"):
         predict(run, [cells / "images"], out=cells / "images")
     assert (cells / "images" / "00.tif").read_bytes() == before
 

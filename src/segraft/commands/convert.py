@@ -10,11 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from segraft.commands.one_by_one import do_all
+from segraft.commands.one_by_one import check_targets, do_all
 from segraft.data.label_listing import Labelled, list_labels
-from segraft.errors import UserError, choose
+from segraft.errors import choose
 from segraft.files import make_folder
-from segraft.images.reading import split_key
 from segraft.images.writing import write_labels
 from segraft.labels.coco import CocoWriter
 from segraft.labels.imagej import write_rois
@@ -64,7 +63,9 @@ def convert(
         do = partial(_collect, coco, skip_existing and (out / COCO_FILE).exists())
     else:
         suffix, write = WRITERS[to]
-        _check_targets(tasks, out, suffix)
+        inputs = [path for task in tasks for path in (task.labelled.labels.path, task.labelled.image) if path]
+        targets = [(task.source, out / f"{task.labelled.name}{suffix}") for task in tasks]
+        check_targets(targets, inputs, "convert")
         do = partial(_convert, lambda name: out / f"{name}{suffix}", write, skip_existing)
     make_folder(out)
     code = do_all(tasks, do, "converting", f"label images converted into {out}", "convert smaller images")
@@ -87,26 +88,6 @@ class Task:
     def read(self) -> np.ndarray:
         """Read the labels ``(*space)``."""
         return self.labelled.labels.read(self.labelled.size)
-
-
-def _check_targets(tasks: Sequence[Task], out: Path, suffix: str) -> None:
-    """Raise ``UserError`` where two results, or a result and an input, share a path."""
-    inputs = {
-        split_key(path)[0].resolve()
-        for task in tasks
-        for path in (task.labelled.labels.path, task.labelled.image)
-        if path
-    }
-    owners: dict[Path, str] = {}
-    for task in tasks:
-        target = (out / f"{task.labelled.name}{suffix}").resolve()
-        if target in inputs:
-            raise UserError(f"the result of {task.source} would replace the input {target}; give another folder for it")
-        if target in owners:
-            raise UserError(
-                f"{owners[target]} and {task.source} would both give {target}; convert them into two folders"
-            )
-        owners[target] = task.source
 
 
 def _convert(place: Callable[[str], Path], write: Write, skip_existing: bool, task: Task) -> bool:

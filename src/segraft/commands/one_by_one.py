@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 from segraft.errors import UserError, out_of_memory
+from segraft.images.reading import split_key
 from segraft.terminal.progress import messages, track
 
 
@@ -19,6 +21,22 @@ class Named(Protocol):
 
 
 Task = TypeVar("Task", bound=Named)
+
+
+def check_targets(targets: Iterable[tuple[str, Path]], inputs: Iterable[Path], doing: str) -> None:
+    """Raise ``UserError`` where two results, or a result and an input, share a path.
+
+    ``targets`` are what messages call each task, and the path of its result; ``doing`` is a word for the work.
+    """
+    read = {split_key(path)[0].resolve() for path in inputs}
+    owners: dict[Path, str] = {}
+    for source, path in targets:
+        target = path.resolve()
+        if target in read:
+            raise UserError(f"the result of {source} would replace the input {target}; choose another folder")
+        if target in owners:
+            raise UserError(f"{owners[target]} and {source} would both give {target}; {doing} into two folders")
+        owners[target] = source
 
 
 def do_all(

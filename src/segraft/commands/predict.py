@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from segraft.commands.one_by_one import do_all
+from segraft.commands.one_by_one import check_targets, do_all
 from segraft.commands.segmenting import Segmenting, Task
 from segraft.data.choice import DataChoice
 from segraft.errors import UserError, choose
 from segraft.files import make_folder, some
 from segraft.images.listing import left_out, list_images
 from segraft.images.names import image_stem
-from segraft.images.reading import split_key
 from segraft.images.stacks import Stack, each_image
 from segraft.model.model import load
 from segraft.model.options import PredictOptions, of_one_image
@@ -169,16 +168,9 @@ def _from_files(
     if series is not None and series < 0:
         raise UserError(f"series: got {series}, expected a number from 0; omit it to take all")
     paths = list_images(images)
-    inputs = {split_key(path)[0].resolve() for path in paths}
-    owners: dict[Path, str] = {}
     tasks = [task for path in paths for task in _of_file(path, segment, series)]
-    for task in tasks:
-        target = place(str(task.name)).paths["labels"].resolve()
-        if target in inputs:
-            raise UserError(f"the labels of {task.source} would replace the image {target}; choose another folder")
-        if target in owners:
-            raise UserError(f"{owners[target]} and {task.source} would both give {target}; segment into two folders")
-        owners[target] = task.source
+    targets = [(task.source, place(str(task.name)).paths["labels"]) for task in tasks]
+    check_targets(targets, paths, "segment")
     return tasks
 
 
