@@ -11,7 +11,7 @@ import tifffile
 from segraft.data import DATASETS, open_dataset
 from segraft.data.samples import LazySamples
 from segraft.types import Sample
-from shared.commands import SHORT, TINY, Capture, call, files, refused, scene, train
+from shared.commands import SHORT, TINY, Capture, call, files, fill, refused, scene, train
 
 
 def blobs(*pieces: int, value: int = 255, shape: tuple[int, ...] = (24, 24)) -> np.ndarray:
@@ -20,16 +20,6 @@ def blobs(*pieces: int, value: int = 255, shape: tuple[int, ...] = (24, 24)) -> 
     for column in pieces:
         mask[..., 4:10, column : column + 4] = value
     return mask
-
-
-def fill(root: Path, masks: dict[str, np.ndarray]) -> Path:
-    """A folder with these masks and images to them."""
-    for name, mask in masks.items():
-        image = np.random.default_rng(0).integers(100, 4000, mask.shape).astype(np.uint16)
-        for folder, array in (("images", image), ("masks", mask)):
-            (root / folder).mkdir(parents=True, exist_ok=True)
-            tifffile.imwrite(root / folder / f"{name}.tif", array)
-    return root
 
 
 @pytest.fixture

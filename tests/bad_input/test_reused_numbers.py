@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from segraft.data import open_dataset
-from shared.commands import Capture, call, files, refused, train
+from shared.commands import Capture, call, files, fill, refused, train
 
 
 def cells(numbers: int | None = None) -> np.ndarray:
@@ -23,19 +23,10 @@ def cells(numbers: int | None = None) -> np.ndarray:
     return labels if numbers is None else np.where(labels, 2 + labels % numbers, 0)
 
 
-def fill(root: Path, labels: np.ndarray, names: str = "ab") -> Path:
-    image = np.random.default_rng(0).integers(100, 4000, labels.shape).astype(np.uint16)
-    for name in names:
-        for folder, array in (("images", image), ("masks", labels)):
-            (root / folder).mkdir(parents=True, exist_ok=True)
-            tifffile.imwrite(root / folder / f"{name}.tif", array)
-    return root
-
-
 @pytest.fixture
 def reused(tmp_path: Path) -> Path:
     for split in ("train", "val", "test"):
-        fill(tmp_path / "cells" / split, cells(3))
+        fill(tmp_path / "cells" / split, dict.fromkeys("ab", cells(3)))
     return tmp_path / "cells"
 
 
@@ -84,7 +75,7 @@ def test_a_few_split_cells_are_no_question(tmp_path: Path, capfd: Capture) -> No
     labels[labels == 24] = 1
     labels[5, labels[5] > 0] = 30
     for split in ("train", "val"):
-        fill(tmp_path / "cells" / split, labels)
+        fill(tmp_path / "cells" / split, dict.fromkeys("ab", labels))
     assert call(capfd, *train(tmp_path / "cells", tmp_path / "out")) == (0, [])
     masks = tmp_path / "cells" / "train" / "masks"
     assert call(capfd, "evaluate", masks, masks) == (0, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +239,46 @@ def test_the_range_of_the_training_is_for_its_type_of_pixels(tmp_path: Path, ima
 def test_boolean_images_of_two_channels_are_counted(model: Path) -> None:
     with pytest.raises(UserError, match="got 2 channels, expected 1"):
         loaded(model).predict(np.stack([cells(900) > 300, cells(900) > 800]))
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [("--range", 90, 700), ("--percentiles", 5, 95), ("--normalise", "series"), ("--normalise", "training")],
+    ids=["range", "percentiles", "series", "training"],
+)
+def test_tuning_scores_what_is_predicted_with_the_same_scale(
+    model: Path, images: Path, tmp_path: Path, scaling: tuple[Any, ...], capfd: Capture
+) -> None:
+    masks = tmp_path / "cells" / "val" / "masks"
+    (tmp_path / "cells" / "val").mkdir(parents=True)
+    images.rename(masks.parent / "images")
+    masks.mkdir()
+    truth = np.zeros((64, 64), np.uint8)
+    truth[8:24, 8:24], truth[36:56, 30:60] = 1, 2
+    for number in range(2):
+        tifffile.imwrite(masks / f"{number}.tif", truth)
+    settings = {"foreground_threshold": 0.4, "thickness": 0.0, "minimum_size": 5}
+    one = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
+    of_folder = ("folder", "--root", tmp_path / "cells")
+    assert call("tune", model, *of_folder, *one, "--score", "dice", *scaling) == 0
+    assert "give predict the same --percentiles, --range or --normalise" in capfd.readouterr().out
+    data = ("--dataset", *of_folder, "--split", "val")
+    assert call("predict", model, *data, "--out", tmp_path / "out", *one, *scaling) == 0
+    assert call("evaluate", tmp_path / "out", *data, "--json", tmp_path / "scores.json") == 0
+    expected = json.loads((tmp_path / "scores.json").read_text())["mean"]["dice"]
+    labelled = {"root": tmp_path / "cells", "score": "dice", **{name: (value,) for name, value in settings.items()}}
+    given = {"percentiles": (5.0, 95.0)} if "--percentiles" in scaling else {"range": (90.0, 700.0)}
+    given = {"normalise": scaling[1]} if "--normalise" in scaling else given
+    (row,) = (each for each in segraft.tune(model, "folder", **labelled, **given)["tried"] if _is(each, settings))
+    assert row["scores"]["dice"] == pytest.approx(expected)
+    assert expected > 0
+
+
+def _is(row: dict[str, Any], settings: dict[str, float]) -> bool:
+    return all(getattr(row["segmentation"], name) == value for name, value in settings.items())
+
+
+def test_tuning_without_a_scale_says_nothing_of_it(model: Path, capfd: Capture) -> None:
+    options = ("synthetic", "--options.size", 48, 48, "--options.count", 1, "--images", 1)
+    assert call("tune", model, *options, "--foreground-threshold", 0.5, "--minimum-size", 5, "--thickness", 0) == 0
+    assert "scale of grey values" not in capfd.readouterr().out

@@ -310,3 +310,13 @@ def test_a_signal_stores_nothing(
     assert capsys.readouterr().err == "segraft: stopped by SIGTERM\n"
     assert (run / "model.safetensors").read_bytes() == before
     assert sorted(path.name for path in run.iterdir()) == ["config.yaml", "model.safetensors"]
+
+
+def test_the_score_is_that_of_the_runs_training(run: Path) -> None:
+    recorded = yaml.safe_load((run / "config.yaml").read_text())
+    for monitor, better in (("voi", min), ("aji", max)):
+        (run / "config.yaml").write_text(yaml.safe_dump(recorded | {"monitor": monitor}))
+        result = tune(run, **FEW)
+        scores = [row["scores"][monitor] for row in result["tried"]]
+        assert scores[0] == better(scores)
+        assert scores == sorted(scores, reverse=better is max)

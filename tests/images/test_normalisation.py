@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segraft.errors import UserError
-from segraft.images.normalisation import Normalisation, Scale, Series, Unlike
+from segraft.images.normalisation import Normalisation, Scale, SharedScale, Unlike
 
 IMAGES = hnp.arrays(np.uint16, hnp.array_shapes(min_dims=3, max_dims=4, min_side=1, max_side=9))
 
@@ -94,7 +94,7 @@ def test_gain_and_offset_do_not_matter_to_what_an_image_shows(seed: int, gain: f
 @pytest.mark.parametrize("percentiles", [None, (1.0, 99.8)])
 def test_a_series_of_one_image_has_its_scale(percentiles: tuple[float, float] | None) -> None:
     image = np.random.default_rng(0).integers(0, 4000, (2, 64, 64), dtype=np.uint16)
-    series = Series(Normalisation(percentiles))
+    series = SharedScale(Normalisation(percentiles))
     series.add(image)
     assert series.scale() == Normalisation(percentiles).scale(image)
 
@@ -104,7 +104,7 @@ def test_a_series_lies_between_its_images(percentiles: tuple[float, float] | Non
     rng = np.random.default_rng(0)
     halves = np.arange(64) % 16 < 8
     dim, bright = (level * (1 + halves) + rng.random((1, 64, 64)) for level in (10, 100))
-    series = Series(Normalisation(percentiles))
+    series = SharedScale(Normalisation(percentiles))
     for image in (dim, bright):
         series.add(image)
     ((low, high),) = series.scale().ranges
@@ -113,7 +113,7 @@ def test_a_series_lies_between_its_images(percentiles: tuple[float, float] | Non
 
 
 def test_a_series_of_unlike_images_is_refused_with_both_names() -> None:
-    series = Series(Normalisation())
+    series = SharedScale(Normalisation())
     series.add(np.zeros((1, 4, 4), np.uint8), "a.png")
     with pytest.raises(Unlike, match=r"1 channels of uint8 \(a\.png\) and 1 of uint16 \(b\.tif\)"):
         series.add(np.zeros((1, 4, 4), np.uint16), "b.tif")
@@ -121,4 +121,4 @@ def test_a_series_of_unlike_images_is_refused_with_both_names() -> None:
 
 def test_a_series_of_nothing_is_refused() -> None:
     with pytest.raises(UserError, match="no image that can be read"):
-        Series(Normalisation()).scale()
+        SharedScale(Normalisation()).scale()

@@ -44,6 +44,16 @@ def train(root: Path, out: Path) -> tuple[object, ...]:
     return ("train", "folder", "--root", root, *TINY, *SHORT, "--out", out)
 
 
+def fill(root: Path, masks: dict[str, np.ndarray]) -> Path:
+    """A folder with these masks and images to them."""
+    for name, mask in masks.items():
+        image = np.random.default_rng(0).integers(100, 4000, mask.shape).astype(np.uint16)
+        for folder, array in (("images", image), ("masks", mask)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(root / folder / f"{name}.tif", array)
+    return root
+
+
 def files(folder: Path) -> list[str]:
     """Every file below a folder, by its path from there."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())

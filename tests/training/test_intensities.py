@@ -11,11 +11,15 @@ import yaml
 from segraft.commands.distill import distill
 from segraft.commands.train import train
 from segraft.data import DATASETS
-from segraft.images.normalisation import Normalisation, Series
+from segraft.errors import Notice, UserError
+from segraft.images.normalisation import Normalisation, SharedScale
+from segraft.model import checkpoint
+from segraft.networks import create_network
 from segraft.run_folder import upgraded
 from segraft.training.augment import DEBRIS, DEBRIS_PIECES, DEBRIS_SHARE, GAINS, HOT, HOT_SHARE, INTENSITY, blank
 from segraft.training.patches import Patches
 from segraft.types import Sample
+from shared.models import a_config
 from shared.runs import SETS, SMALL
 from shared.samples import field
 
@@ -75,7 +79,7 @@ def test_a_part_of_the_patches_is_blank_and_holds_no_object() -> None:
 
 def test_a_model_records_the_range_of_its_training_images(tmp_path: Path) -> None:
     model = train("grey", out=tmp_path / "run", **SMALL)
-    series = Series(Normalisation())
+    series = SharedScale(Normalisation())
     for sample in SETS["grey"]["train"]:
         series.add(np.asarray(sample.image))
     assert (model.config.ranges, model.config.pixel_type) == (series.scale().ranges, "uint16")
@@ -115,4 +119,37 @@ def test_a_run_of_before_goes_on_without_blanks(tmp_path: Path) -> None:
     assert recorded["blanks"] == 0.03
     del recorded["blanks"]
     assert upgraded(recorded)["blanks"] == 0.0
-    assert "blanks" not in upgraded({"dataset": "grey"})
+    assert "blanks" not in upgraded({"dataset": "grey", "intensity": ["noise"]})
+
+
+@pytest.mark.parametrize("kind", ["init", "teacher"])
+def test_pixels_of_another_size_than_the_models_are_told(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("grey", out=tmp_path / "before", **SMALL)
+    checkpoint.change(tmp_path / "before", voxel_size=(650.0, 650.0))
+    fine = tuple(Sample(field(n).image, field(n).labels, f"{n}", (100.0, 100.0)) for n in range(2))
+    monkeypatch.setitem(DATASETS, "fine", lambda root, split: fine)
+    capsys.readouterr()
+    (train if kind == "init" else distill)("fine", out=tmp_path / "run", **{kind: tmp_path / "before"}, **SMALL)
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "pixel sizes" in line)
+    assert f"100 × 100 nm (0), 650 × 650 nm ({tmp_path / 'before'})" in line
+
+
+def test_a_teacher_of_volumes_with_voxel_sizes_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = a_config({"name": "mala", "dim": 4, "filters": (4, 6, 8)}, ndim=3, voxel_size=(40.0, 4.0, 4.0))
+    checkpoint.save(tmp_path / "deep.safetensors", create_network("mala", dim=4, filters=(4, 6, 8)), config)
+    flat = tuple(Sample(field(n).image, field(n).labels, f"{n}", (100.0, 100.0)) for n in range(2))
+    monkeypatch.setitem(DATASETS, "flat", lambda root, split: flat)
+    with pytest.raises(UserError, match="ndim: got 3 of the teacher"):
+        distill("flat", teacher=tmp_path / "deep.safetensors", out=tmp_path / "run", **SMALL)
+
+
+def test_a_teachers_scale_comes_before_that_of_the_model_to_start_from(tmp_path: Path) -> None:
+    train("grey", out=tmp_path / "old", percentiles=(2.0, 99.0), **SMALL)
+    train("grey", out=tmp_path / "new", **SMALL)
+    with pytest.warns(Notice, match=r"percentiles: 2 99 in place of none"):
+        model = distill("grey", teacher=tmp_path / "old", init=tmp_path / "new", out=tmp_path / "run", **SMALL)
+    assert model.config.percentiles == (2.0, 99.0)

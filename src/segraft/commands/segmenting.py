@@ -68,16 +68,16 @@ class Segmenting:
 
         Raises ``UserError`` where they differ in type, and where none can be read.
         """
-        series = self.model.series(self.options.percentiles)
+        shared = self.model.shared_scale(self.options.percentiles)
         for task in track(tasks, "measuring", messages()):
             try:
                 for name, image in self._images(task.read()):
-                    series.add(image, name)
+                    shared.add(image, name)
             except Unlike:
                 raise
             except UserError:
                 continue  # which is told when its turn comes
-        return replace(self, options=replace(self.options, range=series.ends(), percentiles=None))
+        return replace(self, options=replace(self.options, range=shared.ends(), percentiles=None))
 
     def compare(self, source: Sample | Stack) -> None:
         """Doubt pixels of another size than those of the training, unless the user has told of it."""

@@ -112,7 +112,7 @@ def tune(
     loaded = load(model, device)
     given = (foreground_threshold, thickness, minimum_size, threshold, beta, boundary)
     values = {name: each for name, each in zip(SEARCHED, given, strict=True) if each is not None}
-    if score is not None:
+    if (score := score or _of_run(Path(model))) is not None:
         choosing(score)
     stored = loaded.config.segmentation
     start = _start(stored, segmenter, values)
@@ -121,11 +121,7 @@ def tune(
     parts = PredictOptions(tile=tile, max_memory=max_memory, **scaling)
     with looked_at(loaded, samples, parts, masks := Masks()) as seen, counting() as tell:
         check_told(masks, data.name or "", data.options)
-        score = (
-            score
-            or _of_run(Path(model))
-            or usual_score((each.labels for each in seen), loaded.geometry.ndim, stored.fill)
-        )
+        score = score or usual_score((each.labels for each in seen), loaded.geometry.ndim, stored.fill)
         trials = Trials(seen, loaded.offsets, score, tell)
         before, best = trials.scores(stored), _searched(trials, start, values)
         scores = trials.scores(best)
@@ -134,6 +130,8 @@ def tune(
     if kept := _reason_to_keep(before, scores, score, start.segmenter != stored.segmenter):
         best, scores = stored, before
     _store(model, best, kept)
+    if percentiles or range or normalise != "image":
+        print("found with that scale of grey values: give predict the same --percentiles, --range or --normalise")
     return {"segmentation": best, "scores": scores, "before": before, "tried": tried}
 
 

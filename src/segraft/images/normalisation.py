@@ -77,7 +77,7 @@ class Normalisation:
         check_pixels(image, name)
         if self.percentiles is None:
             return _of_blocks([measure(channel) for channel in image], self.compressed)
-        return Scale(tuple(between(_real(channel), self.percentiles) for channel in image), self.compressed)
+        return Scale(tuple(_between(_real(channel), self.percentiles) for channel in image), self.compressed)
 
 
 class Unlike(UserError):
@@ -85,7 +85,7 @@ class Unlike(UserError):
 
 
 @dataclass
-class Series:
+class SharedScale:
     """One scale for images that belong together: for what all of them show."""
 
     normalisation: Normalisation
@@ -124,7 +124,7 @@ class Series:
         channels, percentiles = list(zip(*self._seen, strict=True)), self.normalisation.percentiles
         if percentiles is None:
             return _of_blocks([together(parts) for parts in channels], self.normalisation.compressed)
-        ranges = [between(np.concatenate(parts), percentiles) for parts in channels]
+        ranges = [_between(np.concatenate(parts), percentiles) for parts in channels]
         return Scale(tuple(ranges), self.normalisation.compressed)
 
 
@@ -134,7 +134,7 @@ def _of_blocks(channels: Sequence[Blocks], compressed: bool) -> Scale:
     )
 
 
-def between(values: np.ndarray, percentiles: tuple[float, float]) -> tuple[float, float]:
+def _between(values: np.ndarray, percentiles: tuple[float, float]) -> tuple[float, float]:
     """Return two percentiles of ``values``, or their extremes where the two coincide (few bright pixels).
 
     Reorders ``values``.

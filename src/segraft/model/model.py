@@ -12,7 +12,7 @@ import numpy as np
 
 from segraft.errors import UserError
 from segraft.images.channels import fullest, grey, to_channels_first
-from segraft.images.normalisation import Scale, Series
+from segraft.images.normalisation import Scale, SharedScale
 from segraft.images.windows import crop
 from segraft.labels.relabel import consecutive
 from segraft.model import checkpoint
@@ -149,15 +149,15 @@ class Model:
 
         Two numbers for each channel. Raises ``UserError`` where an image cannot be used, and where there is none.
         """
-        series = self.series(percentiles)
+        shared = self.shared_scale(percentiles)
         for image in images:
-            series.add(self.channels_first(image, channels))
-        return series.ends()
+            shared.add(self.channels_first(image, channels))
+        return shared.ends()
 
-    def series(self, percentiles: tuple[float, float] | None = None) -> Series:
+    def shared_scale(self, percentiles: tuple[float, float] | None = None) -> SharedScale:
         """What measures one scale for several images, by percentiles or as the model does."""
         usual = self.config.normalisation
-        return Series(replace(usual, percentiles=percentiles or usual.percentiles))
+        return SharedScale(replace(usual, percentiles=percentiles or usual.percentiles))
 
     def segment(
         self, image: np.ndarray, options: PredictOptions, true_foreground: np.ndarray | None = None

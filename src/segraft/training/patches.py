@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from segraft.errors import UserError
-from segraft.images.normalisation import Normalisation, Series, Unlike
+from segraft.images.normalisation import Normalisation, SharedScale, Unlike
 from segraft.labels.borders import widen_borders
 from segraft.labels.check import UNKNOWN
 from segraft.labels.masks import Masks
@@ -91,7 +91,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         self._labels: list[np.ndarray] = []
         self.masks = Masks()
         self.pixel_sizes: dict[tuple[float, ...], str] = {}
-        self._series = Series(normalisation) if isinstance(normalisation, Normalisation) else None
+        self._shared = SharedScale(normalisation) if isinstance(normalisation, Normalisation) else None
         for index in range(len(samples)):
             self._keep(samples[index], normalisation, channels, border)
 
@@ -126,19 +126,19 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
     def _measure(self, image: np.ndarray) -> None:
         """Take an image into the scale of all together, which there is none of where they differ in type."""
         try:
-            if self._series is not None:
-                self._series.add(image)
+            if self._shared is not None:
+                self._shared.add(image)
         except Unlike:
-            self._series = None
+            self._shared = None
 
     def scale(self) -> dict[str, Any]:
         """What a model keeps of the scale of all images together, where they have one type: nothing or both.
 
         ``ranges``, the grey values of each channel that become 0 and 1, and the ``pixel_type``.
         """
-        if self._series is None:
+        if self._shared is None:
             return {}
-        return {"ranges": self._series.scale().ranges, "pixel_type": self._series.pixel_type}
+        return {"ranges": self._shared.scale().ranges, "pixel_type": self._shared.pixel_type}
 
     def foreground_share(self) -> float:
         """Part of the known pixels that lies in objects; 0.5 without known pixels."""

@@ -17,6 +17,7 @@ from segraft.metrics.scores import finds_nothing
 from segraft.model import checkpoint
 from segraft.model.model import Model, load
 from segraft.model.torch_runner import TorchRunner, find_device
+from segraft.networks import dimensions
 from segraft.networks.contract import set_prior
 from segraft.reporting import page
 from segraft.reporting.page import PICTURES, Shown
@@ -99,11 +100,15 @@ def _with_minimum_size(trainee: Trainee, settings: TrainSettings, sizes: np.ndar
 
 
 def _trained_sizes(settings: TrainSettings) -> dict[tuple[float, ...], str]:
-    """Pixel sizes of what the models that a run begins with, or learns from, were trained on, with their files."""
+    """Pixel sizes of what the models that a run begins with, or learns from, were trained on, with their files.
+
+    Those of other dimensions are left out: such models are refused.
+    """
     teacher = settings.teacher if isinstance(settings, DistillSettings) and settings.method != "none" else None
     models = [path for path in (settings.init, teacher) if path is not None]
     sizes = {path: checkpoint.read(path)[1].voxel_size for path in models}
-    return {size: str(path) for path, size in sizes.items() if size is not None}
+    ndim = dimensions(settings.network)
+    return {size: str(path) for path, size in sizes.items() if size is not None and len(size) == ndim}
 
 
 def _compare(sizes: dict[tuple[float, ...], str]) -> None:
