@@ -84,6 +84,40 @@ def test_the_algorithm_edge_by_edge_agrees(seed, flat):
 
 
 @settings(max_examples=15)
+@given(seed=st.integers(0, 10_000), bias=st.sampled_from([0.0, 0.1, 0.5, 1.0]))
+def test_a_bias_weakens_what_attracts(seed, bias):
+    rng = np.random.default_rng(seed)
+    affinities = rng.random((len(OFFSETS_2D), 12, 13), np.float32)
+    foreground = rng.random((12, 13)) < 0.8
+    weaker = affinities.copy()
+    weaker[:2] = np.maximum(weaker[:2] - np.float32(bias), 0)
+    expected = mutex_watershed(weaker, OFFSETS_2D, foreground)
+    assert same_partition(mutex_watershed(affinities, OFFSETS_2D, foreground, bias=bias), expected)
+
+
+def test_a_bias_parts_what_touches():
+    cells = np.repeat([1, 2], 12)[None].repeat(10, 0)
+    affinities = affinities_of(cells, OFFSETS_2D)
+    affinities[2:] = np.where(affinities[2:] == 0, 0.4, affinities[2:])  # repels by 0.6
+    affinities[:2] = np.where(affinities[:2] == 0, 0.65, 0.9)  # and attracts by a little more
+    assert mutex_watershed(affinities, OFFSETS_2D, minimum_size=5).max() == 1
+    assert same_partition(mutex_watershed(affinities, OFFSETS_2D, bias=0.1, minimum_size=5), cells)
+
+
+@pytest.mark.parametrize("bias", [-0.1, 1.1, float("nan")])
+def test_a_bias_out_of_range_is_refused(bias):
+    with pytest.raises(UserError, match=r"bias: got .*, expected a number from 0 to 1"):
+        mutex_watershed(np.ones((10, 8, 8), np.float32), OFFSETS_2D, bias=bias)
+
+
+def test_thin_pieces_still_join_what_attracts_them_most():
+    """The rule for thin segments weighs by the affinities themselves, which a bias of 1 would make all alike."""
+    affinities = affinities_of(disks((60, 60), 12), OFFSETS_2D, noise=0.1)
+    labels = mutex_watershed(affinities, OFFSETS_2D, bias=1.0, thickness=2.0)
+    assert 0 < labels.max() < mutex_watershed(affinities, OFFSETS_2D, bias=1.0).max()
+
+
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), block=st.sampled_from([1, 7, 40]), minimum_size=st.integers(0, 12))
 def test_blocks_change_nothing(seed, block, minimum_size):
     rng = np.random.default_rng(seed)

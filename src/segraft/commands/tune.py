@@ -29,13 +29,13 @@ from segraft.terminal.progress import counting
 from segraft.terminal.tables import print_table
 
 OWN: dict[str, tuple[str, ...]] = {
-    "mutex": (),
+    "mutex": ("bias",),
     "waterz": ("threshold", "boundary"),
     "multicut": ("beta", "boundary"),
     "lifted-multicut": ("beta", "boundary"),
 }
 """Each segmenter's own settings that are searched."""
-SEARCHED = (*COMMON, "threshold", "beta", "boundary")
+SEARCHED = (*COMMON, "bias", "threshold", "beta", "boundary")
 UNSEARCHED = ("strides", "score")
 """Settings of segmenters that stay as they are stored: they are no numbers to go up or down."""
 APART = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -59,6 +59,7 @@ def tune(
     foreground_threshold: Sequence[float] | None = None,
     thickness: Sequence[float] | None = None,
     minimum_size: Sequence[int] | None = None,
+    bias: Sequence[float] | None = None,
     threshold: Sequence[float] | None = None,
     beta: Sequence[float] | None = None,
     boundary: Sequence[float] | None = None,
@@ -90,6 +91,7 @@ def tune(
     foreground_threshold : the only probabilities to try, above which a pixel belongs to an object
     thickness : the only thicknesses in pixels to try, at which segments join a larger one that they touch
     minimum_size : the only sizes in pixels to try, below which segments join a larger one or vanish
+    bias : the only biases of mutex to try, by which attraction is weakened; higher cuts more
     threshold : the only thresholds of waterz to try; higher merges more
     beta : the only biases of the multicuts to try; higher cuts more
     boundary : the only boundary probabilities to try, from which on a pixel separates the seeds of waterz and the
@@ -110,7 +112,7 @@ def tune(
     UserError : the model, the data set or an option is at fault, or no image has labels
     """
     loaded = load(model, device)
-    given = (foreground_threshold, thickness, minimum_size, threshold, beta, boundary)
+    given = (foreground_threshold, thickness, minimum_size, bias, threshold, beta, boundary)
     values = {name: each for name, each in zip(SEARCHED, given, strict=True) if each is not None}
     if (score := score or _of_run(Path(model))) is not None:
         choosing(score)
@@ -123,7 +125,7 @@ def tune(
         check_told(masks, data.name or "", data.options)
         score = score or usual_score((each.labels for each in seen), loaded.geometry.ndim, stored.fill)
         trials = Trials(seen, loaded.offsets, score, tell)
-        before, best = trials.scores(stored), _searched(trials, start, values)
+        before, best = trials.scores(_start(stored, None, {})), _searched(trials, start, values)
         scores = trials.scores(best)
     tried = trials.ranked(start.segmenter)
     _print(tried, before, score, values)

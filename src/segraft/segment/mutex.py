@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from segraft.errors import UserError
-from segraft.segment.arguments import check, check_long, check_nearest, clipped
+from segraft.segment.arguments import check, check_fraction, check_long, check_nearest, clipped
 from segraft.segment.fragments import absorb
 from segraft.types import Offsets, Stored
 
@@ -33,23 +33,26 @@ def mutex_watershed(
     foreground: np.ndarray | None = None,
     *,
     strides: tuple[int, ...] | None = None,
+    bias: float = 0.0,
     thickness: float = 0.0,
     minimum_size: int = 0,
 ) -> np.ndarray:
     """Partition an image ``(*space)``, 2-D or 3-D, from affinities ``(N, *space)`` in [0, 1] (clipped to it).
 
-    The nearest offsets, the first one per axis, attract by their affinity; all others repel by 1 − affinity, on
-    a grid of ``strides`` pixels (default ``STRIDES``). ``foreground`` (boolean) confines the segments. Those that are
-    at most ``thickness`` pixels thick join the larger ones that they touch, then those of fewer than ``minimum_size``
-    pixels, which otherwise vanish (see `segraft.segment.fragments.absorb`). Returns consecutive ``uint32`` labels, 0
-    background.
+    The nearest offsets, the first one per axis, attract by their affinity less a ``bias`` (0 to 1; higher cuts more);
+    all others repel by 1 − affinity, on a grid of ``strides`` pixels (default ``STRIDES``). ``foreground`` (boolean)
+    confines the segments. Those that are at most ``thickness`` pixels thick join the larger ones that they touch, then
+    those of fewer than ``minimum_size`` pixels, which otherwise vanish (see `segraft.segment.fragments.absorb`).
+    Returns consecutive ``uint32`` labels, 0 background.
 
     Nothing joins pixels that the foreground does not connect, so its connected pieces are partitioned block by
     block, which gives the same segments. ``affinities`` may be a stored array (HDF5), read by one box at a time.
 
-    Raises ``UserError`` for NaN, for shapes that do not fit and when no offset is left to repel.
+    Raises ``UserError`` for NaN, for shapes that do not fit, for a bias out of range and when no offset is left to
+    repel.
     """
     check(affinities, offsets, foreground)
+    check_fraction("bias", bias)
     check_nearest(offsets)
     check_long(offsets, "mutex watershed")
     space = affinities.shape[1:]
@@ -59,7 +62,7 @@ def mutex_watershed(
     labels = np.zeros(space, np.uint32)
     largest = 0
     foreground = np.ones(space, bool) if foreground is None else foreground
-    solve = partial(_solve, affinities, offsets, strides, thickness, minimum_size)
+    solve = partial(_solve, affinities, offsets, strides, bias, thickness, minimum_size)
     for box, inside, segments in _ahead(solve, _blocks(foreground, strides, rim=ceil(thickness)), affinities):
         labels[box][inside] = np.where(segments, segments + largest, 0)[inside]
         largest += int(segments.max())
@@ -76,13 +79,20 @@ def _ahead(solve: Callable[[Block], Solved], blocks: Iterator[Block], affinities
 
 
 def _solve(
-    affinities: Stored, offsets: Offsets, strides: tuple[int, ...], thickness: float, minimum_size: int, block: Block
+    affinities: Stored,
+    offsets: Offsets,
+    strides: tuple[int, ...],
+    bias: float,
+    thickness: float,
+    minimum_size: int,
+    block: Block,
 ) -> Solved:
     """The segments of one block, from 1."""
     box, inside = block
     weights = _weights(affinities[:, *box])
-    segments = _partition(weights, offsets, inside, strides)
-    return box, inside, absorb(segments, weights[: len(inside.shape)], thickness, minimum_size)
+    attraction = weights[: len(inside.shape)]
+    segments = _partition(_biased(weights, inside.ndim, bias), offsets, inside, strides)
+    return box, inside, absorb(segments, attraction, thickness, minimum_size)
 
 
 def _blocks(foreground: np.ndarray, strides: tuple[int, ...], rim: int) -> Iterator[Block]:
@@ -110,6 +120,15 @@ def _partition(weights: np.ndarray, offsets: Offsets, inside: np.ndarray, stride
     from bioimage_cpp import segmentation  # compiled, not needed to import segraft
 
     return segmentation.mutex_watershed(weights, offsets, inside.ndim, strides=strides, mask=inside)
+
+
+def _biased(weights: np.ndarray, attracting: int, bias: float) -> np.ndarray:
+    """Return weights whose first ``attracting`` ones are less by ``bias``, but not below 0."""
+    if not bias:
+        return weights
+    biased = weights.copy()
+    np.maximum(biased[:attracting] - np.float32(bias), 0, out=biased[:attracting])
+    return biased
 
 
 def _weights(affinities: np.ndarray) -> np.ndarray:
