@@ -28,6 +28,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_module, "TEACHER_WIDTH", 2)
     monkeypatch.setattr(demo_module, "STUDENT_WIDTH", 1)
     monkeypatch.setattr(demo_module, "TEACHER_STEPS", 2)
+    monkeypatch.setattr(demo_module, "_at_once", lambda _: 1)
     monkeypatch.setattr(benchmarking, "peak_memory", lambda *_: None)
 
 
@@ -79,7 +80,14 @@ def test_the_demo_from_nothing_and_again(
     page = demo(out, generated=True, steps=3, device="cpu")
     assert page == out / "report.html"
     printed = capfd.readouterr().out
-    for part in ("generate 5 images", "[3/3] student distilled: 3 steps", "aji", "parameters", "report.html"):
+    for part in (
+        "generate 5 images",
+        "[1/1] teacher: 2 steps",
+        "[2/2] student distilled: 3 steps",
+        "aji",
+        "parameters",
+        "report.html",
+    ):
         assert part in printed.replace("\n", " ")
     text = page.read_text(encoding="utf-8")
     for part in ("student alone", "student distilled", "array to labels", "bootstrap over 2 images"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,10 @@ from segraft.data.shipped import NUCLEI, TEACHER_FILE
 from segraft.errors import UserError
 from segraft.files import make_folder
 from segraft.images.writing import write_image
+from segraft.model.torch_runner import find_device
 from segraft.reporting.page import available
 from segraft.settings import DistillSettings, TrainSettings
-from segraft.training.attempts import finish
+from segraft.training.side_by_side import finish_all
 from segraft.weights import GRAPH_WEIGHTS
 
 TEACHER, ALONE, DISTILLED = "teacher", "student alone", "student distilled"
@@ -26,7 +28,7 @@ SEEDS = 3
 """Trainings of each student on real nuclei: one alone says little."""
 TEACHER_WIDTH, STUDENT_WIDTH = 8, 2
 """Of the generated demonstration; that on nuclei brings its teacher, and has a student of the same width."""
-TEACHER_STEPS, STEPS, NUCLEI_STEPS = 400, 300, 750
+TEACHER_STEPS, STEPS, NUCLEI_STEPS = 400, 300, 900
 SHORT: dict[str, Any] = {
     "patch": (128, 128),
     "batch": 4,
@@ -44,7 +46,8 @@ FEW: dict[str, Any] = {
     "intensity": ("brightness", "contrast"),
     "blanks": 0.0,
     "percentiles": (1.0, 99.8),
-    "validate_every": 250,
+    "validate_every": 300,
+    "workers": 0,
 }
 """Of the few real nuclei: many small patches teach more in the same time; grey values are scaled as the teacher's."""
 OFFSETS = 10.0
@@ -74,7 +77,7 @@ def demo(
     ----------
     out : folder to make
     generated : tell the story from nothing, on generated cells, in place of real nuclei
-    steps : optimisation steps of each student; by default 750, with generated cells 300
+    steps : optimisation steps of each student; by default 900, with generated cells 300
     seed : the first one of the trainings; with generated cells also of these
     device : where to train: auto, cpu, cuda or mps
     resume : go on with a demonstration that was interrupted
@@ -93,16 +96,15 @@ def demo(
     if generated:
         print(f"generate {sum(IMAGES.values())} images of cells in {out / 'data'}", flush=True)
         generate(out / "data", seed)
+        finish_all({TEACHER: _teacher(out, seed, device)}, 1)
     tell, usual = (_from_nothing, STEPS) if generated else (_on_nuclei, NUCLEI_STEPS)
     stages = tell(out, usual if steps is None else steps, seed, device)
-    for number, (name, settings) in enumerate(stages.items(), start=1):
-        print(f"[{number}/{len(stages)}] {name}: {settings.steps} steps", flush=True)
-        finish(settings)
+    finish_all(stages, _at_once(device))
     print("score on the test images, measure, report", flush=True)
     runs = {name: settings.out for name, settings in stages.items()}
-    teacher, root = ({}, out / "data") if generated else ({TEACHER: TEACHER_FILE}, NUCLEI)
+    teacher, root = (out / TEACHER, out / "data") if generated else (TEACHER_FILE, NUCLEI)
     title = f"segraft demo: a student {'from nothing' if generated else 'of nuclei'}"
-    page = compare({**teacher, **runs}, "folder", root, "test", out, device=device, title=title)
+    page = compare({TEACHER: teacher, **runs}, "folder", root, "test", out, device=device, title=title)
     print(f"{(time.monotonic() - begin) / 60:.1f} minutes")
     return page
 
@@ -129,17 +131,30 @@ def _on_nuclei(out: Path, steps: int, seed: int, device: str) -> dict[str, Train
     return stages
 
 
+def _teacher(out: Path, seed: int, device: str) -> TrainSettings:
+    """Settings of the teacher on generated cells."""
+    own = {"network": "resunet", "width": TEACHER_WIDTH, "weights": SUPERVISED, "out": out / TEACHER}
+    return TrainSettings(**{**_on_cells(out, TEACHER_STEPS, seed, device), **own})
+
+
 def _from_nothing(out: Path, steps: int, seed: int, device: str) -> dict[str, TrainSettings]:
-    """Settings of the three trainings on generated cells, in their order."""
-    common = {"root": out / "data", "seed": seed, "device": device, "minimum_size": 20, "validation_images": 4}
-    student, teacher = _common(common, steps), _common(common, TEACHER_STEPS)
+    """Settings of the students on generated cells, in their order."""
+    student = _on_cells(out, steps, seed, device)
     return {
-        TEACHER: TrainSettings(
-            **{**teacher, "network": "resunet", "width": TEACHER_WIDTH}, weights=SUPERVISED, out=out / TEACHER
-        ),
         ALONE: TrainSettings(**student, weights=SUPERVISED, out=out / _folder(ALONE)),
         DISTILLED: DistillSettings(**student, weights=GRAPH, out=out / _folder(DISTILLED), teacher=out / TEACHER),
     }
+
+
+def _on_cells(out: Path, steps: int, seed: int, device: str) -> dict[str, Any]:
+    """What all trainings on generated cells have in common."""
+    common = {"root": out / "data", "seed": seed, "device": device, "minimum_size": 20, "validation_images": 4}
+    return _common(common, steps)
+
+
+def _at_once(device: str) -> int:
+    """How many trainings run side by side: one on each core, or one on a GPU."""
+    return os.cpu_count() or 1 if find_device(device).type == "cpu" else 1
 
 
 def _common(common: Mapping[str, Any], steps: int) -> dict[str, Any]:

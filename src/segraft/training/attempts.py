@@ -15,17 +15,25 @@ def finish(settings: TrainSettings) -> None:
 
     Raises ``UserError`` where that had other steps or another seed.
     """
-    out = settings.out
-    if not RunFolder(out).config.exists():
-        run(settings)
-        return
-    before, now = RunFolder(out).settings(), plain(settings)
+    if (left := left_to_do(settings)) is not None:
+        run(left)
+
+
+def left_to_do(settings: TrainSettings) -> TrainSettings | None:
+    """The settings with which a training is to be begun, or resumed; None where it is done.
+
+    Raises ``UserError`` where an earlier attempt in the same run folder had other steps or another seed.
+    """
+    folder = RunFolder(settings.out)
+    if not folder.config.exists():
+        return settings
+    before, now = folder.settings(), plain(settings)
     changed = [name for name in ("steps", "seed") if before.get(name) != now[name]]
     if changed:
         raise UserError(
-            f"{out} was begun with another {' and '.join(changed)}; resume with the same, or choose another"
+            f"{folder.path} was begun with another {' and '.join(changed)}; resume with the same, or choose another"
         )
-    folder = RunFolder(out)
     history = folder.history() if folder.metrics.exists() else []
-    if not any("val" in line and line["step"] >= settings.steps for line in history):
-        run(replace(settings, resume=True))
+    if any("val" in line and line["step"] >= settings.steps for line in history):
+        return None
+    return replace(settings, resume=True)
