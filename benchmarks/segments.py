@@ -1,7 +1,8 @@
 """What segments without slivers cost: ``predict`` from array to labels, with and without what makes them.
 
 Compares the default of images (all repulsive edges, thickness 2) with the mutex watershed on a grid of every fifth
-pixel that leaves slivers, and times the fragment rule alone; all in turns, in one run.
+pixel that leaves slivers, and times the fragment rule alone, on what the network's images leave and on 200 objects with
+a thin piece along each border; all in turns, in one run.
 
     python benchmarks/segments.py --model bbbc039-distilled-0.safetensors --images bbbc039/images
 """
@@ -15,7 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import torch
+from scipy.spatial import cKDTree
 
 import segraft
 from segraft.images.listing import list_images
@@ -29,6 +32,20 @@ def milliseconds(work: Callable[[], object]) -> float:
     begin = time.perf_counter()
     work()
     return 1e3 * (time.perf_counter() - begin)
+
+
+def pieces(count: int, space: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """A pavement of objects, each with a rim of 2 pixels of its own number; and affinities, all alike."""
+    centres = np.random.default_rng(0).uniform(0, space, (count, 2))
+    grid = np.stack(np.meshgrid(*map(np.arange, space), indexing="ij"), -1)
+    objects = cKDTree(centres).query(grid)[1] + 1
+    rim = np.zeros(space, bool)
+    inner = objects[2:-2, 2:-2]
+    shifted = [
+        objects[2 + y : space[0] - 2 + y, 2 + x : space[1] - 2 + x] for y, x in ((2, 0), (-2, 0), (0, 2), (0, -2))
+    ]
+    rim[2:-2, 2:-2] = np.any([inner != each for each in shifted], axis=0)
+    return (objects + count * rim).astype(np.uint32), np.full((2, *space), 0.5, np.float32)
 
 
 def main() -> None:
@@ -46,6 +63,8 @@ def main() -> None:
     stored = model.config.segmentation
     grid = replace(stored, segmenter="mutex", thickness=0.0, settings={"strides": (5, 5)})
     times: dict[str, list[float]] = {"grid of 5, thickness 0": [], "all edges, thickness 2": [], "fragment rule": []}
+    times["fragment rule, 200 objects"] = []
+    pavement, even = pieces(200, (520, 696))
     for number in range(options.rounds + 1):
         for image in images:
             affinities, probability = model.affinities(image)
@@ -57,6 +76,7 @@ def main() -> None:
                 lambda image=image: _predict(model, image, grid),
                 lambda image=image: model.predict(image, thickness=2.0),
                 lambda raw=raw, attraction=attraction: absorb(raw, attraction, 2.0, stored.minimum_size),
+                lambda: absorb(pavement, even, 2.0, stored.minimum_size),
             )
             for kept, task in zip(times.values(), tasks, strict=True):
                 taken = milliseconds(task)
