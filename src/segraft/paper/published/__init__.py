@@ -64,8 +64,8 @@ class PublishedValue:
 @cache
 def lines(name: str) -> tuple[dict[str, str], ...]:
     """Lines of a published file, ``table1`` to ``table6`` or ``fig6_words``, by the names of its columns."""
-    with files(__name__).joinpath(f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return tuple(csv.DictReader(file))
+    text = files(__name__).joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines()))
 
 
 @cache
