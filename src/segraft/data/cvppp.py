@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segraft.data.samples import LazySamples, drawn_split, existing_folder
+from segraft.data.samples import LazySamples, existing_folder, split_around
 from segraft.errors import UserError
 from segraft.images.channels import to_channels_first
 from segraft.images.reading import read_image, read_labels
@@ -17,7 +17,9 @@ from segraft.types import Sample
 PLANT = re.compile(r"(plant\d+)_rgb\.png$", re.IGNORECASE)
 FOLDERS = (".", "A1", "training/A1", "CVPPP2017_LSC_training/training/A1")
 """Where the plants lie below the root: with or without the archive's own folders; the first with plants is used."""
-TEST = 20 / 128
+TEST = (2, 16, 29, 37, 45, 46, 55, 61, 72, 80, 88, 99, 104, 108, 115, 127, 130, 142, 148, 159)
+"""Numbers of the plants that the paper's authors test on: ``data/CVPPP/valid_set/local_20_1.txt`` of the code of the
+paper's reference [36], https://github.com/weih527/Pixel-Embedded-Affinity, which their configuration names."""
 PAGE = "www.plant-phenotyping.org/datasets-home"
 
 
@@ -35,8 +37,8 @@ def cvppp(root: str | Path | None, split: str, *, seed: int = 0) -> LazySamples:
 
     Images are ``(3, y, x)`` uint8, without their constant alpha. Labels ``(y, x)`` int32 are the *indices* into the
     png's palette, the leaves' numbers; a leaf that another one crosses has the same number on both sides.
-    ``plantNNN_fg.png`` is not needed: it equals ``labels > 0``. There is no official split: of 128 plants, 20 drawn by
-    ``seed`` are for testing, 11 of the others for validation; other numbers in proportion.
+    ``plantNNN_fg.png`` is not needed: it equals ``labels > 0``. Of the 128 plants the 20 of ``TEST`` are for testing,
+    11 of the others, drawn by ``seed``, for validation; of fewer plants those of ``TEST`` that are there, and a tenth.
     Raises ``UserError`` when there are no plants, or plants without labels.
     """
     root = existing_folder(root, "CVPPP's plantNNN_rgb.png and plantNNN_label.png")
@@ -50,7 +52,8 @@ def cvppp(root: str | Path | None, split: str, *, seed: int = 0) -> LazySamples:
     if bare:
         what = f"{', '.join(bare[:3])} ({len(bare)} of {len(plants)} images)"
         raise UserError(f"{what}: got no plantNNN_label.png, expected the training set A1; unpack it again")
-    return LazySamples(tuple(plants[name] for name in drawn_split(plants, split, seed, TEST)), _read)
+    tests = [name for name in plants if int(name[len("plant") :]) in TEST]
+    return LazySamples(tuple(plants[name] for name in split_around(plants, tests, split, seed)), _read)
 
 
 def _plants(folder: Path) -> dict[str, Plant]:

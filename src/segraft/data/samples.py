@@ -65,11 +65,25 @@ def drawn_split(names: Iterable[str], split: str, seed: int, test: float) -> tup
     Of the shuffled names the first fraction ``test`` is for testing, then a tenth of the others for validation.
     Raises ``UserError`` for an unknown split and for one without a name.
     """
-    choose("split", split, SPLITS)
     order = shuffled(names, seed)
     tests = round(test * len(order))
-    trains = tests + max(1, round(VALIDATION * (len(order) - tests)))
-    drawn = {"test": order[:tests], "val": order[tests:trains], "train": order[trains:]}[split]
+    return split_around(order, order[:tests], split, seed)
+
+
+def split_around(names: Iterable[str], tests: Iterable[str], split: str, seed: int) -> tuple[str, ...]:
+    """Split names of which ``tests`` are for testing, in natural order; a tenth of the others validates, drawn by seed.
+
+    Raises ``UserError`` for an unknown split and for one without a name.
+    """
+    choose("split", split, SPLITS)
+    order, for_testing = shuffled(names, seed), set(tests)
+    others = [name for name in order if name not in for_testing]
+    count = max(1, round(VALIDATION * len(others)))
+    drawn = {
+        "test": [name for name in order if name in for_testing],
+        "val": others[:count],
+        "train": others[count:],
+    }[split]
     if not drawn:
         raise UserError(
             f"got {len(order)} images, too few for a {split} split, expected more; unpack the archive again"

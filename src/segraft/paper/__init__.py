@@ -1,10 +1,9 @@
-"""Recipes: frozen settings of every experiment of the paper's Tables I to VI, with command, cost and published score.
+"""Recipes: frozen settings of every experiment of the paper's Tables II to VI and Fig. 6, with the published scores.
 
-Data and rules only; `segraft.commands.recipe` runs them. A published score that is missing here could not be read in
-any source that was accessible: add it to ``published`` of its data set in ``pairs.py``, with its source.
+Data and rules only; `segraft.commands.recipe` runs them. `segraft.paper.published` has all published values.
 """
 
 from segraft.paper.recipe import Recipe, Segmentation
-from segraft.paper.tables import RECIPES, TABLES
+from segraft.paper.tables import FIGURES, RECIPES, TABLES
 
-__all__ = ["RECIPES", "TABLES", "Recipe", "Segmentation"]
+__all__ = ["FIGURES", "RECIPES", "TABLES", "Recipe", "Segmentation"]

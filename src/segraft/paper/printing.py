@@ -8,15 +8,17 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from segraft.metrics.protocols import OURS, PAPER
-from segraft.paper import RECIPES, TABLES, Recipe
+from segraft.paper import RECIPES, Recipe
+from segraft.paper.columns import POSTPROCESSING, Column
 from segraft.paper.cost import cost
 from segraft.paper.results import Result, measured
-from segraft.paper.tables import Column
 from segraft.terminal.tables import print_table
 
 ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6}
 MISSING = "n/a"
-"""A published score that is not available here."""
+"""A published score that the paper does not have."""
+DAMAGED = "*"
+"""Behind a published score that was computed from the text, for its cell was not legible."""
 NONE_YET = "–"
 """What was not measured."""
 SIZED = 6
@@ -26,24 +28,31 @@ SIZED = 6
 def listing() -> None:
     """Print all recipes: table, data set, network, method, cost, published scores."""
     table = Table(
-        "name", "table", "data set", "network", "method", "params M", "10¹⁵ MACs", "published", box=SIMPLE_HEAD
+        "name", "place", "data set", "network", "method", "params M", "10¹⁵ MACs", "published", box=SIMPLE_HEAD
     )
     for each in RECIPES.values():
         params, macs = cost(each)
         width = f" (width {each.settings.width})" if each.settings.width else ""
         cells = (each.settings.dataset, each.settings.network + width, each.method)
-        known = ", ".join(f"{name} {value:g}" for scores in each.published.values() for name, value in scores.items())
-        table.add_row(each.name, str(each.table), *cells, f"{params / 1e6:.3g}", f"{macs / 1e15:.0f}", known or MISSING)
+        known = ", ".join(f"{column.title} {value.digits or MISSING}" for column, value in each.published.items())
+        table.add_row(each.name, each.place, *cells, f"{params / 1e6:.3g}", f"{macs / 1e15:.0f}", known or MISSING)
     print_table(table)
     print("Run one: segraft recipe NAME --root DIR. Costs are those of its own training; its teacher is trained once.")
 
 
 def compared(recipe: Recipe, result: Result) -> Table:
-    """Published beside measured scores of one result, by both protocols."""
+    """Published beside measured scores of one result, by both protocols, then those of further segmentations."""
     protocols = (PAPER.name, OURS.name)
     by = (f"by protocol {name}" for name in protocols)
     table = Table("segmentation", "paper's column", "score", "published", *by, box=SIMPLE_HEAD)
-    for column in TABLES[recipe.table].columns:
+    shown = {column.segmentation for column in recipe.columns}
+    further = [
+        column._replace(title=NONE_YET, segmentation=name)
+        for name in recipe.segmentations
+        if name not in shown
+        for column in recipe.columns
+    ]
+    for column in (*recipe.columns, *further):
         values = (result.scores[name][column.segmentation][column.metric] for name in protocols)
         published = published_text(recipe, column)
         table.add_row(column.segmentation, column.title, column.metric, published, *(f"{each:.4f}" for each in values))
@@ -60,12 +69,16 @@ def cell(recipe: Recipe, column: Column, results: Sequence[Result]) -> str:
 
 
 def title(column: Column) -> str:
-    """The paper's word, and ours where it is another."""
-    theirs = column.title.rpartition(": ")[2]
-    return column.title if column.metric in theirs.lower() else f"{column.title} (our {column.metric})"
+    """The paper's word, and ours where it is another; with the segmentation of neurons before it."""
+    before = f"{column.segmentation}: " if column.segmentation in POSTPROCESSING else ""
+    same = column.metric in column.title.lower()
+    return before + (column.title if same else f"{column.title} (our {column.metric})")
 
 
 def published_text(recipe: Recipe, column: Column) -> str:
-    """A published score, or that there is none here."""
-    value = recipe.score(column.segmentation, column.metric)
-    return MISSING if value is None else f"{value:.3f}"
+    """A published score in our units, marked where the cell was damaged; or that the paper has none."""
+    value = recipe.published.get(column)
+    if value is None or value.score is None:
+        return MISSING
+    digits = f"{value.score:.3f}" if value.unit == "percent" else value.digits
+    return digits + (DAMAGED if value.status == "reconstructed" else "")

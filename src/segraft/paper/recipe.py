@@ -7,13 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segraft.paper.columns import Column
+from segraft.paper.published import PublishedValue
 from segraft.settings import DistillSettings, TrainSettings
 from segraft.weights import METHOD_WEIGHTS
 
-Published = Mapping[str, Mapping[str, float]]
-"""Published scores by segmentation, then by the true name of the score; one that is not available is not in it."""
-OFFSETS = {2: 10, 3: 12}
+Published = Mapping[Column, PublishedValue]
+"""Published scores by column."""
+OFFSETS = {2: 10, 3: 3}
 """Affinities per pixel, by dimension. The released code sums over them where we take means."""
+FOREGROUNDS = {
+    "learnt": "the network's own",
+    "truth": "the ground truth's, as the released code does on CVPPP",
+    "none": "everywhere, as waterz and LMC label every voxel",
+}
+"""Where objects are searched for."""
 COMMON: dict[str, Any] = {
     "batch": 2,
     "steps": 300_000,
@@ -31,20 +39,22 @@ COMMON: dict[str, Any] = {
 """Batch, iterations, constant rate and seed as in the four configurations of the released code (GRDBIS, ``config/``),
 β as in the paper. We validate every 5000 steps, not 1000."""
 IMAGES: dict[str, Any] = {
+    "minimum_size": 10,
     "validation_images": 16,
     "monitor": "aji",
     "intensity": ("brightness", "contrast", "gamma", "noise", "blur"),
 }
 VOLUMES: dict[str, Any] = {
     "patch": (53, 268, 268),
-    "offsets": "3d-long",
+    "offsets": "3d",
     "background": "separate",
     "border": 1,
     "monitor": "voi",
     "geometry": ("flip", "rotate90", "rotate", "elastic"),
     "intensity": ("brightness", "contrast", "gamma"),
 }
-"""``data_provider_EM.py`` of the released code: crop, borders widened by 1, flip, rotation, elastic, grey values."""
+"""``data_provider_EM.py`` of the released code: crop, borders widened by 1, flip, rotation, elastic, grey values. In
+volumes Eqs. 5 and 6 see one distance per axis, N = 1."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +65,14 @@ class Segmentation:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-MUTEX = {"mutex": Segmentation("mutex", {"strides": (5, 5)})}
+DENSE = "mutex-dense"
+MUTEX = {"mutex": Segmentation("mutex", {"strides": (5, 5)}), DENSE: Segmentation("mutex", {"strides": (1, 1)})}
+"""Repulsive edges on a grid of every fifth pixel, as published; and all of them, as the package does by default."""
 NEURONS = {
     # inference_EM.py: fragments at 0.5, mean affinity, threshold 0.5
     "waterz": Segmentation("waterz", {"threshold": 0.5, "score": "mean"}),
-    # utils_EM/lmc.py: fragments at 0.25, then the multicut by Kernighan-Lin
-    "lmc": Segmentation("multicut", {"boundary": 0.25}),
+    # utils_EM/lmc.py: fragments at 0.25 of the worse affinity in the plane, then the multicut by Kernighan-Lin
+    "lmc": Segmentation("multicut", {"boundary": 0.25, "worst": True}),
 }
 
 
@@ -73,24 +85,32 @@ class Recipe:
 
     name: str
     """Unique; also the name of the run folder."""
-    table: int
-    """Number of the paper's table."""
+    place: str
+    """Where the paper has it: ``table2`` to ``table6``, or ``fig6``."""
     row: str
-    """What the experiment is called in it."""
+    """What the experiment is called there."""
     settings: TrainSettings
     """Of the training."""
+    columns: tuple[Column, ...]
+    """What of it is published."""
     teacher: str | None = None
     """Name of the teacher's recipe."""
     segmentations: Mapping[str, Segmentation] = field(default_factory=lambda: MUTEX)
     """From affinities to instances, by the name that the table calls it."""
-    true_foreground: bool = False
-    """Whether objects are searched for inside the foreground of the truth, as the released code does on CVPPP."""
+    foreground: str = "learnt"
+    """Where objects are searched for: a name of ``FOREGROUNDS``."""
     published: Published = field(default_factory=dict)
-    """Published scores; empty where they are not available here."""
-    source: str = ""
-    """Where the published scores were read."""
+    """Published scores, with their source; empty where the paper has none."""
+    stands_for: str = ""
+    """Data set of the paper in whose place this one stands; empty where it is the paper's own."""
     notes: str = ""
     """What else there is to know."""
+
+    @property
+    def table(self) -> int | None:
+        """Number of the paper's table; None where it is a figure's."""
+        number = self.place.removeprefix("table")
+        return int(number) if number.isdigit() else None
 
     @property
     def method(self) -> str:
@@ -103,8 +123,11 @@ class Recipe:
         return f"segraft recipe {self.name} --root DIR"
 
     def score(self, segmentation: str, metric: str) -> float | None:
-        """A published score, or None where it is not available here."""
-        return self.published.get(segmentation, {}).get(metric)
+        """A published score in our units (fractions, not percent), or None where the paper has none."""
+        for column, value in self.published.items():
+            if column[1:] == (segmentation, metric):
+                return value.score
+        return None
 
 
 def weights(method: str, ndim: int, changes: Mapping[str, float] | None = None) -> dict[str, float]:

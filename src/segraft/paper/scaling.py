@@ -54,16 +54,3 @@ def _filters(settings: TrainSettings, scale: float) -> tuple[int, ...] | None:
         return settings.filters
     own, least = TEACHERS[settings.network]
     return tuple(max(b, round(a * math.sqrt(scale))) for a, b in zip(own, least, strict=True))
-
-
-def difference(settings: TrainSettings, published: TrainSettings, scale: float) -> str:
-    """What a scale changes, in one line that says what that means."""
-    parts = [f"{settings.steps} of {published.steps} steps"]
-    parts.append(f"crops of {_times(required(settings.patch))}, not {_times(required(published.patch))}")
-    if settings.filters != published.filters:
-        parts.append(f"filters {' '.join(map(str, required(settings.filters)))}")
-    return f"scaled by {scale:g}: not comparable with the published figure ({', '.join(parts)})"
-
-
-def _times(sizes: tuple[int, ...]) -> str:
-    return " × ".join(map(str, sizes))

@@ -21,6 +21,7 @@ def multicut(
     *,
     beta: float = 0.5,
     boundary: float = 0.5,
+    worst: bool = False,
     thickness: float = 0.0,
     minimum_size: int = 0,
 ) -> np.ndarray:
@@ -35,13 +36,14 @@ def multicut(
     foreground : boolean ``(*space)``; confines the segments
     beta : bias of the boundaries, between 0 and 1; higher means more segments
     boundary : boundary probability from which on a pixel separates seeds; lower means more, smaller fragments
+    worst : whether a pixel's boundary probability follows from the lower of its two affinities in plane, not their mean
     thickness : in pixels, in plane; segments that are nowhere thicker join the larger ones that they touch
     minimum_size : segments of fewer pixels join the larger ones that they touch, or vanish
 
     Returns consecutive ``uint32`` labels, 0 background. Raises ``UserError`` for NaN and for shapes, offsets and
     settings that do not fit.
     """
-    return _segment(affinities, offsets, foreground, beta, boundary, thickness, minimum_size, lifted=False)
+    return _segment(affinities, offsets, foreground, beta, boundary, worst, thickness, minimum_size, lifted=False)
 
 
 def lifted_multicut(
@@ -51,6 +53,7 @@ def lifted_multicut(
     *,
     beta: float = 0.5,
     boundary: float = 0.5,
+    worst: bool = False,
     thickness: float = 0.0,
     minimum_size: int = 0,
 ) -> np.ndarray:
@@ -60,7 +63,7 @@ def lifted_multicut(
     2015, https://arxiv.org/abs/1505.06973). Edges and lifted edges weigh the same in the mean. Raises ``UserError``
     also when there are no offsets beyond the nearest.
     """
-    return _segment(affinities, offsets, foreground, beta, boundary, thickness, minimum_size, lifted=True)
+    return _segment(affinities, offsets, foreground, beta, boundary, worst, thickness, minimum_size, lifted=True)
 
 
 def edge_costs(means: np.ndarray, sizes: np.ndarray, beta: float) -> np.ndarray:
@@ -79,6 +82,7 @@ def _segment(
     foreground: np.ndarray | None,
     beta: float,
     boundary: float,
+    worst: bool,
     thickness: float,
     minimum_size: int,
     lifted: bool,
@@ -91,7 +95,7 @@ def _segment(
         check_long(offsets, "lifted multicut")
     ndim = affinities.ndim - 1
     nearest = clipped(affinities[:ndim])
-    regions = region_graph(watershed_fragments(nearest, foreground, boundary), nearest, offsets[:ndim])
+    regions = region_graph(watershed_fragments(nearest, foreground, boundary, worst), nearest, offsets[:ndim])
     labels = regions.fragments
     if len(regions.edges):
         costs = edge_costs(regions.means, regions.sizes, beta)

@@ -7,29 +7,35 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 
 
-def boundary_map(nearest: np.ndarray) -> np.ndarray:
+def boundary_map(nearest: np.ndarray, worst: bool = False) -> np.ndarray:
     """Return how likely each pixel lies on a boundary: ``1 −`` the mean of its nearest affinities in the plane.
+
+    With ``worst`` it is ``1 −`` the lower of the two, so that one weak affinity makes a boundary.
 
     ``nearest`` is ``(ndim, *space)``: from each pixel one back along each axis. The first row and column, which have no
     such partner, take the affinity of the second. Returns ``(*space)``, float32.
     """
-    total = np.zeros(nearest.shape[1:], np.float32)
+    total = np.full(nearest.shape[1:], worst, np.float32)
+    combine = np.minimum if worst else np.add
     for channel, axis in ((nearest[-2], -2), (nearest[-1], -1)):
         lines, sums = np.moveaxis(channel, axis, 0), np.moveaxis(total, axis, 0)
-        sums[1:] += lines[1:]
-        sums[0] += lines[1] if len(lines) > 1 else 1
-    return 1 - total / 2
+        combine(sums[1:], lines[1:], out=sums[1:])
+        sums[0] = combine(sums[0], lines[1] if len(lines) > 1 else 1)
+    return 1 - total if worst else 1 - total / 2
 
 
-def watershed_fragments(nearest: np.ndarray, foreground: np.ndarray | None, boundary: float) -> np.ndarray:
+def watershed_fragments(
+    nearest: np.ndarray, foreground: np.ndarray | None, boundary: float, worst: bool = False
+) -> np.ndarray:
     """Cut a plane, or each section of a volume, into watersheds that respect the boundaries.
 
     Seeds are the points farthest from pixels whose boundary map is ``boundary`` or more: the maxima of the distance
     transform, of which one remains in each ball that touches no boundary. Each pixel goes to the seed that reaches it
     along the strongest affinities. ``nearest`` is ``(ndim, *space)``, in [0, 1]; ``foreground`` ``(*space)`` is
-    covered exactly. Returns consecutive ``uint64`` labels ``(*space)``, unique across sections.
+    covered exactly; ``worst`` is that of ``boundary_map``. Returns consecutive ``uint64`` labels ``(*space)``, unique
+    across sections.
     """
-    inside = boundary_map(nearest) < boundary
+    inside = boundary_map(nearest, worst) < boundary
     mask = np.ones(inside.shape, bool) if foreground is None else foreground
     inside &= mask
     if inside.ndim == 2:
