@@ -17,12 +17,13 @@ import pytest
 
 import segraft
 from segraft.cli import main
-from segraft.commands import recipe as recipe_module
-from segraft.commands.recipe import Order, recipe, segment
+from segraft.commands import reproducing
+from segraft.commands.recipe import recipe
+from segraft.commands.recipe_scores import segment
 from segraft.data import DATASETS
 from segraft.errors import UserError
 from segraft.networks import dimensions
-from segraft.paper import RECIPES, Recipe
+from segraft.paper import RECIPES, budget
 from segraft.paper.results import read
 from segraft.paper.scaling import scaled
 from segraft.settings import TrainSettings
@@ -42,9 +43,9 @@ def marked(name: str, place: int) -> Any:
 
 OTHERS = (
     "table2-bbbc039-resunet-tiny-graph-from-nested-unet",
-    "table4-cvppp-resunet-tiny-node",
-    "table5-cvppp-resunet-tiny-memory-8",
-    "table5-cvppp-resunet-tiny-lambda3-1",
+    "table4-cvppp-mobilenet-row-2",
+    "table5-bbbc039-mobilenet-row-7",
+    "fig6-cvppp-mobilenet-k-8",
     "table6-cvppp-resunet-tiny-width-2-graph",
 )
 """What else recipes vary."""
@@ -75,7 +76,7 @@ def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in {each.settings.dataset for each in RECIPES.values()}:
             patch.setitem(DATASETS, name, reader(name))
-        patch.setattr(recipe_module, "scaled", tiny)
+        patch.setattr(budget, "scaled", tiny)
         yield
 
 
@@ -103,6 +104,14 @@ def test_every_kind_of_recipe_runs(name: str, runs: Path, tmp_path: Path) -> Non
     assert chosen.teacher is None or (runs / f"{chosen.teacher}-scale-0.001" / "scores.json").exists()
     recorded = json.loads((out / "scores.json").read_text())
     assert recorded["comparable"] is False
+    assert "2 of 300000 steps" in result.differs
+    assert result.spent is not None
+    assert (result.spent.steps, result.spent.teacher is None) == (2, chosen.teacher is None)
+    assert result.hardware["device"] == "cpu"
+    assert result.hardware["threads"] >= 1
+    assert result.seconds["training"] is not None
+    assert result.seconds["training"] > 0 < (result.seconds["scoring"] or 0)
+    assert result.command.endswith(f"{name} --root {tmp_path} --scale 0.001")
 
 
 def test_the_command_prints_published_beside_measured(
@@ -131,7 +140,7 @@ def test_an_interrupted_teacher_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     name = "table2-bbbc039-resunet-tiny-at"
     given: dict[str, Any] = {"root": tmp_path, "out": tmp_path / "runs", "scale": SCALE, "device": "cpu"}
     with monkeypatch.context() as broken:
-        broken.setattr(recipe_module, "score", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        broken.setattr(reproducing, "score", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             recipe(name, **given)
     teacher = tmp_path / "runs" / "table2-bbbc039-resunet-scale-0.001"
@@ -149,33 +158,36 @@ def test_one_pass_segments_as_predict_does(tmp_path: Path) -> None:
     test = DATASETS["bbbc039"](None, "test")[0]
     segmentation = replace(model.config.segmentation, foreground_threshold=0.4)
     model.config = replace(model.config, segmentation=segmentation)
-    found = segment(model, test, chosen.segmentations, true_foreground=False)
-    np.testing.assert_array_equal(found["mutex"], model.predict(test.image))
-    inside = segment(model, test, chosen.segmentations, true_foreground=True)["mutex"] > 0
+    found = segment(model, test, chosen)
+    np.testing.assert_array_equal(found["mutex-dense"], model.predict(test.image))
+    inside = segment(model, test, replace(chosen, foreground="truth"))["mutex"] > 0
     assert not inside[test.labels == 0].any()
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.1])
-def test_folders_keep_scales_and_seeds_apart(scale: float, tmp_path: Path) -> None:
-    chosen: Recipe = RECIPES["table2-bbbc039-resunet-tiny-graph"]
-    ending = "" if scale == 1 else "-scale-0.1"
-    for seed, tail in ((None, ""), (555, ""), (3, "-seed-3")):
-        order = Order(tmp_path, Path("runs"), scale, seed, "cpu", resume=False)
-        settings: Any = order.settings(chosen)
-        assert settings.out == Path(f"runs/{chosen.name}{ending}{tail}")
-        assert settings.teacher == Path(f"runs/{chosen.teacher}{ending}"), "one teacher for all seeds of a student"
-        assert settings.seed == (555 if seed is None else seed)
+def test_volumes_are_labelled_everywhere(tmp_path: Path) -> None:
+    chosen = RECIPES["table3-ac34-mala-tiny-none"]
+    out = recipe(chosen.name, root=tmp_path, out=tmp_path / "runs", scale=SCALE, device="cpu")
+    found = segment(segraft.load(out or "", "cpu"), DATASETS["ac34"](None, "test")[0], chosen)
+    assert set(found) == {"waterz", "lmc"}
+    assert all(labels.all() for labels in found.values())
 
 
 @pytest.mark.parametrize(
     ("name", "given", "words"),
     [
-        ("table9", {"root": "."}, "unknown recipe 'table9'; known: table1-"),
+        ("table9", {"root": "."}, "unknown recipe 'table9'; known: table2-"),
         ("table2-bbbc039-resunet-tiny-grap", {"root": "."}, "did you mean 'table2-bbbc039-resunet-tiny-graph'"),
         ("table2-bbbc039-resunet", {}, "root: got none .*, expected the folder of bbbc039; give it with --root"),
         ("table2-bbbc039-resunet", {"root": "not there"}, "not there does not exist, expected the folder of bbbc039"),
         ("table2-bbbc039-resunet", {"root": ".", "scale": 2.0}, "scale: got 2.0, expected more than 0 and at most 1"),
         ("table2-bbbc039-resunet", {"root": ".", "scale": 0.0}, "scale: got 0.0"),
+        ("table2-bbbc039-resunet", {"root": ".", "steps": 0}, "steps: got 0, expected 1 or more"),
+        ("table2-bbbc039-resunet", {"root": ".", "batch": 0}, "batch: got 0, expected 1 or more"),
+        ("table2-bbbc039-resunet", {"root": ".", "rate": 0.0}, "rate: got 0.0, expected more than 0"),
+        ("table2-bbbc039-resunet", {"root": ".", "patch": (32,)}, r"patch: got \(32,\), expected 2 sizes"),
+        ("table2-bbbc039-resunet", {"root": ".", "teacher_width": 0}, "teacher_width: got 0, expected 1 or more"),
+        ("table3-ac34-mala", {"root": ".", "teacher_width": 4}, "width: got 4 for mala, expected none"),
+        ("table2-bbbc039-resunet", {"root": ".", "training": "own"}, "unknown training 'own'; known: recipe, package"),
         ("table2-bbbc039-resunet", {"root": ".", "seed": -1}, "seed: got -1, expected 0 or more"),
         ("table2-bbbc039-resunet", {"root": ".", "device": "gpu"}, "unknown device 'gpu'"),
     ],

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from segraft.errors import UserError
-from segraft.paper.results import Result, finished, measured, read, write
+from segraft.paper.results import Result, Spent, finished, groups, measured, read, write
 
 
 def result(aji: float, scale: float = 1.0, seed: int = 0, recipe: str = "a") -> Result:
     scores = {"ours": {"mutex": {"aji": aji}}, "paper": {"mutex": {"aji": aji + 0.1}}}
     images = {name: {"mutex": {"image": each["mutex"]}} for name, each in scores.items()}
-    return Result(recipe, scale, seed, "", scores, images)
+    note = "" if scale == 1 else "smaller"
+    return Result(recipe=recipe, scale=scale, seed=seed, note=note, scores=scores, images=images)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -25,11 +27,26 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert finished(tmp_path / "nothing") == []
 
 
+def test_runs_of_different_budgets_share_no_mean(tmp_path: Path) -> None:
+    long, short = (Spent(steps=steps, patch=(64, 64), batch=4, rate=1e-3, teacher="t") for steps in (2000, 20))
+    spent = [long, long, short, replace(long, teacher="u"), replace(short, training="adopted"), None]
+    results = [replace(result(aji / 10, seed=aji), note="n", spent=each) for aji, each in enumerate(spent)]
+    for number, each in enumerate(results):
+        (tmp_path / str(number)).mkdir()
+        assert read(write(each, tmp_path / str(number))) == each
+    assert [[each.seed for each in group] for group in groups(results, "a")] == [[0, 1], [3], [2], [4], [5]]
+    assert str(measured(results, "a", "mutex", "aji")) == "0.050 ± 0.071 (2000 steps of 4 × 64×64)"
+    assert str(measured(results[4:], "a", "mutex", "aji")) == "0.400 (20 steps of 4 × 64×64, adopted)"
+    published = replace(results[5], note="", seed=9, spent=replace(short, rate=1e-4))
+    assert groups([*results, published], "a")[0] == (published,), "the published experiment comes first"
+
+
 def test_scores_are_averaged_over_seeds_of_the_largest_scale() -> None:
     results = [result(0.5, seed=1), result(0.7, seed=2), result(0.9, 0.1), result(0.1, recipe="b")]
     found = measured(results, "a", "mutex", "aji")
     assert found is not None
-    assert (found.mean, found.spread, found.scale) == (pytest.approx(0.6), pytest.approx(0.02**0.5), 1)
+    assert (found.mean, found.spread) == (pytest.approx(0.6), pytest.approx(0.02**0.5))
+    assert [each.seed for each in found.results] == [1, 2]
     assert str(found) == "0.600 ± 0.141"
     assert str(measured(results[2:], "a", "mutex", "aji")) == "0.900 (scale 0.1)"
     assert str(measured(results, "a", "mutex", "aji", "paper")) == "0.700 ± 0.141"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from segraft.errors import UserError
 from segraft.networks import NETWORKS
 from segraft.paper import RECIPES
-from segraft.paper.scaling import SMALLEST, STRIDES, TEACHERS, difference, scaled
+from segraft.paper.scaling import SMALLEST, STRIDES, TEACHERS, scaled
 
 SCALES = st.floats(1e-6, 1, exclude_min=True)
 NAMES = st.sampled_from(list(RECIPES))
@@ -57,7 +57,7 @@ def test_filters_are_those_of_the_networks() -> None:
 
 
 def test_a_tenth() -> None:
-    teacher = scaled(RECIPES["table1-cvppp-resunet"].settings, 0.1)
+    teacher = scaled(RECIPES["table2-cvppp-resunet"].settings, 0.1)
     assert (teacher.steps, teacher.validate_every, teacher.patch) == (30_000, 500, (80, 80))
     assert teacher.filters == (10, 20, 57, 110, 215)
     assert scaled(RECIPES["table3-ac34-mala"].settings, 1e-6).patch == (37, 241, 241)
@@ -66,13 +66,4 @@ def test_a_tenth() -> None:
 @pytest.mark.parametrize("scale", [0.0, -0.1, 1.01, float("nan"), float("inf")])
 def test_other_scales_are_refused(scale: float) -> None:
     with pytest.raises(UserError, match=r"scale: got .*, expected more than 0 and at most 1"):
-        scaled(RECIPES["table1-cvppp-resunet"].settings, scale)
-
-
-def test_it_is_said_plainly() -> None:
-    for name in ("table1-cvppp-resunet", "table1-cvppp-resunet-tiny-graph"):
-        settings = RECIPES[name].settings
-        text = difference(scaled(settings, 0.1), settings, 0.1)
-        assert text.startswith("scaled by 0.1: not comparable with the published figure (30000 of 300000 steps")
-        assert "crops of 80 × 80, not 544 × 544" in text
-        assert ("filters 10 20 57 110 215" in text) == (name == "table1-cvppp-resunet")
+        scaled(RECIPES["table2-cvppp-resunet"].settings, scale)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from segraft.metrics.scores import SCORES
 from segraft.paper import RECIPES
-from segraft.paper.results import Result, write
+from segraft.paper.results import Result, Spent, write
 
 
-def fake(runs: Path, name: str, start: float, scale: float = 1.0, seed: int = 555) -> Result:
+def fake(
+    runs: Path, name: str, start: float, scale: float = 1.0, seed: int = 555, spent: Spent | None = None
+) -> Result:
     """Write a result in which the scores are ``start``, ``start + 0.01`` and so on, in the order of ``SCORES``.
 
     AJI is 0.1 higher by the paper's protocol.
@@ -17,9 +19,10 @@ def fake(runs: Path, name: str, start: float, scale: float = 1.0, seed: int = 55
     ours = {score: start + 0.01 * place for place, score in enumerate(SCORES)}
     by_protocol = {"ours": ours, "paper": ours | {"aji": ours["aji"] + 0.1}}
     scores = {protocol: dict.fromkeys(RECIPES[name].segmentations, each) for protocol, each in by_protocol.items()}
-    folder = runs / f"{name}-{scale}-{seed}"
+    folder = runs / f"{name}-{scale}-{seed}-{spent}"
     folder.mkdir(parents=True)
-    result = Result(name, scale, seed, "" if scale == 1 else "scaled", scores, {})
+    note = "" if scale == 1 and spent is None else "smaller"
+    result = Result(recipe=name, scale=scale, seed=seed, note=note, scores=scores, images={}, spent=spent)
     write(result, folder)
     return result
 

@@ -97,7 +97,8 @@ def _usual(chosen: Recipe) -> TrainSettings:
 
 def differences(settings: TrainSettings, chosen: Recipe) -> list[str]:
     """How the settings of a training differ from the recipe's, in words."""
-    before, now = plain(chosen.settings), plain(settings)
+    ndim = len(required(chosen.settings.patch))
+    before, now = (plain(each.for_dimension(ndim)) for each in (chosen.settings, settings))
     return _compared(now, before)
 
 
@@ -121,7 +122,7 @@ WORDS = {"steps": "{} of {} steps", "patch": "crops of {}, not {}", "filters": "
 def short(value: Any) -> str:
     """A value in few letters."""
     if isinstance(value, list | tuple):
-        return "x".join(map(str, value))
+        return (" " if any(isinstance(each, str) for each in value) else "x").join(map(str, value)) or "none"
     if isinstance(value, dict):
         return " ".join(
             f"{name} {each:g}" if isinstance(each, float) else f"{name} {each}" for name, each in value.items()

@@ -113,7 +113,8 @@ def read(path: Path) -> Result:
 
 def _spent(values: Mapping[str, Any]) -> Spent:
     """From JSON, where tuples are lists."""
-    return Spent(**{name: tuple(each) if isinstance(each, list) else each for name, each in values.items()})
+    tuples: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in values.items()}
+    return Spent(**tuples)
 
 
 def finished(runs: Path) -> list[Result]:
