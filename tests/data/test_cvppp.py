@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segraft.data.cvppp import cvppp
+from segraft.data.cvppp import TEST, cvppp
 from segraft.errors import UserError
 
 
@@ -30,7 +30,7 @@ def plant(folder: Path, number: int, rng: np.random.Generator) -> None:
 def archive(tmp_path: Path) -> Path:
     """Sixteen plants; the numbers have gaps."""
     rng = np.random.default_rng(0)
-    for number in range(1, 32, 2):
+    for number in range(7, 38, 2):
         plant(tmp_path / "A1", number, rng)
     return tmp_path
 
@@ -63,18 +63,28 @@ def test_the_root_may_be_the_folder_itself_or_above(archive: Path) -> None:
     assert len(cvppp(archive, "train")) == len(cvppp(deep.parent, "train")) == 13
 
 
-def test_the_split_is_drawn_in_proportion(archive: Path) -> None:
+def test_what_validates_is_drawn_and_what_tests_is_not(archive: Path) -> None:
     drawn = [names(cvppp(archive, split)) for split in ("train", "val", "test")]
     assert [len(part) for part in drawn] == [13, 1, 2]
+    assert drawn[2] == ["plant029", "plant037"]
     assert len({name for part in drawn for name in part}) == 16
-    assert any(names(cvppp(archive, "test", seed=seed)) != drawn[2] for seed in range(1, 4))
+    assert all(names(cvppp(archive, "test", seed=seed)) == drawn[2] for seed in range(1, 4))
+    assert any(names(cvppp(archive, "val", seed=seed)) != drawn[1] for seed in range(1, 4))
 
 
-def test_of_128_plants_20_are_for_testing(tmp_path: Path) -> None:
-    for number in range(128):
+def test_of_128_plants_the_authors_20_are_for_testing(tmp_path: Path) -> None:
+    others = [number for number in range(1, 170) if number not in TEST]
+    for number in (*others[:108], *TEST):
         for kind in ("rgb", "label"):
             (tmp_path / f"plant{number:03d}_{kind}.png").touch()
     assert [len(cvppp(tmp_path, split)) for split in ("train", "val", "test")] == [97, 11, 20]
+    assert names(cvppp(tmp_path, "test")) == [f"plant{number:03d}" for number in TEST]
+
+
+def test_without_a_test_plant_it_is_said(tmp_path: Path) -> None:
+    plant(tmp_path, 1, np.random.default_rng(0))
+    with pytest.raises(UserError, match="got 1 images, too few for a test split"):
+        cvppp(tmp_path, "test")
 
 
 def test_mistakes_are_answered(archive: Path) -> None:
@@ -83,8 +93,8 @@ def test_mistakes_are_answered(archive: Path) -> None:
         cvppp(archive / "A2", "train")
     with pytest.raises(UserError, match="train, val, test"):
         cvppp(archive, "training")
-    (archive / "A1" / "plant003_label.png").unlink()
-    with pytest.raises(UserError, match=r"plant003_rgb\.png \(1 of 16 images\)"):
+    (archive / "A1" / "plant007_label.png").unlink()
+    with pytest.raises(UserError, match=r"plant007_rgb\.png \(1 of 16 images\)"):
         cvppp(archive, "train")
 
 

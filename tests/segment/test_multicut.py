@@ -164,3 +164,15 @@ def test_lifted_edges_alone_join_nothing():
 def test_they_are_the_segmenters_of_their_names():
     assert SEGMENTERS["multicut"] is multicut
     assert SEGMENTERS["lifted-multicut"] is lifted_multicut
+
+
+@pytest.mark.parametrize("segment", [multicut, lifted_multicut])
+def test_the_worse_affinity_separates_what_the_mean_does_not(segment):
+    """A wall across one axis only: the mean of 0 and 1 is no boundary at 0.75, the lower of them is."""
+    affinities = np.ones((len(OFFSETS_2D), 16, 16), np.float32)
+    affinities[0, 8] = affinities[2::2, 8:11] = 0
+    mean, worst = (watershed_fragments(affinities[:2], None, 0.75, kind).max() for kind in (False, True))
+    assert (mean, worst) == (1, 2)
+    together, apart = (segment(affinities, OFFSETS_2D, boundary=0.75, worst=kind) for kind in (False, True))
+    assert together.max() == 1
+    assert (apart[:8] != apart[8:]).all()

@@ -20,18 +20,20 @@ def smooth(seed, shape, sigma=2.0):
 
 
 @pytest.mark.parametrize("space", [(5, 7), (3, 5, 6)])
-def test_the_boundary_map_pixel_by_pixel(space):
+@pytest.mark.parametrize("worst", [False, True])
+def test_the_boundary_map_pixel_by_pixel(space, worst):
     nearest = np.random.default_rng(0).random((len(space), *space), np.float32)
-    found = boundary_map(nearest)
+    found = boundary_map(nearest, worst)
     for p in np.ndindex(*space):
         y, x = p[-2:]
         up = nearest[-2][(*p[:-2], max(y, 1), x)]
         left = nearest[-1][(*p[:-2], y, max(x, 1))]
-        assert found[p] == pytest.approx(1 - (up + left) / 2, abs=1e-6)
+        assert found[p] == pytest.approx(1 - (min(up, left) if worst else (up + left) / 2), abs=1e-6)
 
 
 def test_a_line_of_one_pixel_has_no_boundary_along_it():
     np.testing.assert_array_equal(boundary_map(np.zeros((2, 1, 1), np.float32)), 0)
+    np.testing.assert_allclose(boundary_map(np.full((2, 1, 9), 0.5, np.float32), worst=True), 0.5)
     np.testing.assert_allclose(boundary_map(np.full((2, 1, 9), 0.5, np.float32)), 0.25)
 
 
