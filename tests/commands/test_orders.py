@@ -9,8 +9,11 @@ import pytest
 
 from segraft.commands.orders import Order
 from segraft.errors import UserError
+from segraft.model import checkpoint
+from segraft.networks import create_network
 from segraft.paper import RECIPES
 from segraft.paper.budget import Budget
+from shared.models import a_config
 
 STUDENT = RECIPES["table2-bbbc039-resunet-tiny-graph"]
 ALONE = RECIPES["table2-bbbc039-resunet-tiny-none"]
@@ -35,20 +38,22 @@ def test_budgets_and_seeds_have_folders_of_their_own(budget: Budget, ending: str
         assert order.folder(ALONE) == Path(f"runs/{ALONE.name}{ending.replace('-teacher-width-8', '')}{tail}")
 
 
-def adopt(runs: Path, ending: str) -> Path:
+def adopt(runs: Path, ending: str, percentiles: tuple[float, float] | None = None) -> Path:
     folder = runs / f"{STUDENT.teacher}-adopted-{ending}"
     folder.mkdir(parents=True)
-    (folder / "model.safetensors").touch()
+    network: dict[str, Any] = {"name": "resunet", "filters": (2, 3, 4)}
+    checkpoint.save(folder, create_network(**network), a_config(network, percentiles=percentiles))
     return folder
 
 
 def test_an_adopted_teacher_is_that_of_all_students(tmp_path: Path) -> None:
     order = Order(tmp_path, tmp_path, Budget(scale=0.1), 3)
     assert order.needs_teacher(STUDENT)
-    folder = adopt(tmp_path, "steps-9")
+    folder = adopt(tmp_path, "steps-9", (2.0, 99.0))
     settings: Any = order.settings(STUDENT)
     assert not order.needs_teacher(STUDENT)
     assert settings.teacher == folder
+    assert settings.percentiles == (2.0, 99.0), "both see the same"
     assert settings.out == tmp_path / f"{STUDENT.name}-scale-0.1-teacher-adopted-seed-3"
     assert order.folder(ALONE) == tmp_path / f"{ALONE.name}-scale-0.1-seed-3"
     with pytest.raises(UserError, match=r"teacher_width: got 4, but .*-adopted-steps-9 is the teacher; omit it"):

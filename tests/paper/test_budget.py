@@ -74,7 +74,7 @@ def test_weights_count_once_in_the_packages_training() -> None:
 def test_what_a_file_tells_is_compared() -> None:
     recipe = RECIPES["table2-bbbc039-resunet"]
     told = {"steps": 2922, "patch": [256, 256], "batch": 8, "threads": 1}
-    said = ["2922 of 300000 steps", "crops of 256x256, not 512x512", "batch 8, not 2"]
+    said = ["crops of 256x256, not 512x512", "batch 8, not 2", "2922 of 300000 steps"]
     assert told_differences(told, recipe) == said
     assert told_differences({}, recipe) == []
 

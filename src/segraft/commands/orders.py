@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segraft.errors import UserError
+from segraft.model import checkpoint
 from segraft.paper import RECIPES, Recipe
 from segraft.paper.budget import Budget
 from segraft.run_folder import MODEL, RunFolder
@@ -41,6 +42,9 @@ class Order:
         seed = settings.seed if self.seed is None else self.seed
         settings = replace(settings, root=self.root, out=self.folder(chosen), seed=seed, device=self.device)
         if isinstance(settings, DistillSettings):
+            teacher = self.adopted_teacher(chosen)
+            if teacher is not None:  # both must see the same images
+                settings = replace(settings, percentiles=checkpoint.read(teacher)[1].percentiles)
             settings = replace(settings, teacher=self.teacher_folder(chosen))
         return settings
 

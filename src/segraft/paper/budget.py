@@ -105,7 +105,7 @@ def differences(settings: TrainSettings, chosen: Recipe) -> list[str]:
 def told_differences(told: Mapping[str, Any], chosen: Recipe) -> list[str]:
     """The same, of settings of which only some are known, by name."""
     before = plain(chosen.settings)
-    return _compared(told, {name: before[name] for name in told if name in before})
+    return _compared(told, {name: value for name, value in before.items() if name in told})
 
 
 def _compared(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
