@@ -49,6 +49,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("decay", "warmup", "schedule", "clip", "seed"),
     ),
     "losses": ("method", "weights", "offsets", "background", "bank_size", "bank_samples"),
+    "cache": ("cache", "cache_folder", "cache_seed"),
     "augmentation": ("geometry", "intensity", "scales", "blanks"),
     "validation": (
         *("validate_every", "validation_images", "monitor", "patience"),
@@ -59,8 +60,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Settings by what they are about: the sections of the help."""
 LOWEST = {
     **dict.fromkeys(("steps", "batch", "dim", "width", "validate_every", "validation_images", "patience"), 1),
-    **dict.fromkeys(("devices", "bank_size", "bank_samples"), 1),
-    **dict.fromkeys(("warmup", "workers", "seed", "minimum_size", "decay", "border"), 0),
+    **dict.fromkeys(("devices", "bank_size", "bank_samples", "cache"), 1),
+    **dict.fromkeys(("warmup", "workers", "seed", "minimum_size", "decay", "border", "cache_seed"), 0),
 }
 """Smallest values that make sense."""
 Settings = TypeVar("Settings", bound="TrainSettings")
@@ -228,6 +229,13 @@ class DistillSettings(TrainSettings):
     """Images that the memory bank holds (K)."""
     bank_samples: int = 12
     """Remembered images to compare with in each step (L)."""
+    cache: int | None = None
+    """Patches in a pool that all steps draw from, for which the teacher is asked once; by default each step has new
+    patches, and asks it again."""
+    cache_folder: Path | None = None
+    """Folder of the pool, which runs may share; by default "cache" in the run folder."""
+    cache_seed: int = 0
+    """Seed of the pool's patches; that of the run decides their order."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""

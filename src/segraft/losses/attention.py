@@ -40,6 +40,8 @@ class AttentionTransfer(Distiller):
     the scale of the features matter. Needs no labels. No gradient reaches the teacher.
     """
 
+    compares_stages = True
+
     @classmethod
     def from_setup(cls, setup: Setup) -> AttentionTransfer:
         """The same for all trainings."""

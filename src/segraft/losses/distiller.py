@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -71,6 +72,9 @@ class Distiller(nn.Module):
 
     ``forward`` of each method is its formula, with the arguments that the formula has.
     """
+
+    compares_stages: ClassVar[bool] = False
+    """Whether it learns from the teacher's stages."""
 
     @classmethod
     def from_setup(cls, setup: Setup) -> Distiller:

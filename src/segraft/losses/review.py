@@ -91,6 +91,8 @@ class KnowledgeReview(Distiller):
     ndim : 2 for images, 3 for volumes, else ``UserError``
     """
 
+    compares_stages = True
+
     def __init__(self, student: Sequence[int], teacher: Sequence[int], ndim: int) -> None:
         super().__init__()
         if not (student and teacher) or ndim not in CONVOLUTIONS:

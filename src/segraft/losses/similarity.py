@@ -37,6 +37,8 @@ class SimilarityPreserving(Distiller):
     rank compares its own images. Needs no labels. No gradient reaches the teacher.
     """
 
+    compares_stages = True
+
     @classmethod
     def from_setup(cls, setup: Setup) -> SimilarityPreserving:
         """The same for all trainings; raises ``UserError`` for batches of one image, which teach nothing."""

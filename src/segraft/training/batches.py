@@ -9,16 +9,19 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from segraft.training.patches import Patches
+from segraft.training.pool import Pool
 
 
-class Batches(IterableDataset[tuple[Tensor, Tensor]]):
-    """Batches of steps ``start`` to ``stop``: images ``(B, C, *patch)`` and labels ``(B, *patch)``.
+class Batches(IterableDataset[tuple[Tensor, ...]]):
+    """Batches of steps ``start`` to ``stop``: images ``(B, C, *patch)``, labels ``(B, *patch)``, and what a pool adds.
 
     Step s of rank r holds patches ``(s · ranks + r) · size`` onwards. Worker w of W prepares every W-th step, which
     the loader takes in turn.
     """
 
-    def __init__(self, patches: Patches, size: int, start: int, stop: int, rank: int = 0, ranks: int = 1) -> None:
+    def __init__(
+        self, patches: Patches | Pool, size: int, start: int, stop: int, rank: int = 0, ranks: int = 1
+    ) -> None:
         self.patches, self.size, self.start, self.stop, self.rank, self.ranks = (
             patches,
             size,
@@ -28,10 +31,10 @@ class Batches(IterableDataset[tuple[Tensor, Tensor]]):
             ranks,
         )
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         worker = get_worker_info()
         first, every = (worker.id, worker.num_workers) if worker else (0, 1)
         for step in range(self.start + first, self.stop, every):
             begin = (step * self.ranks + self.rank) * self.size
-            images, labels = zip(*(self.patches[k] for k in range(begin, begin + self.size)), strict=True)
-            yield torch.stack(images), torch.stack(labels)
+            drawn = (self.patches[k] for k in range(begin, begin + self.size))
+            yield tuple(map(torch.stack, zip(*drawn, strict=True)))

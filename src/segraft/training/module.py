@@ -22,14 +22,15 @@ from segraft.signals import ignore
 from segraft.tensors import Output
 from segraft.training.batches import Batches
 from segraft.training.patches import Patches
+from segraft.training.pool import Pool
 from segraft.types import Offsets
 
 
 class TrainingModule(lightning.LightningModule):
     """A network with its loss terms (Eq. 8), optimiser and training batches.
 
-    The teacher is no submodule: it is in no checkpoint, gets no gradient and stays in eval mode. ``terms`` are the
-    unweighted loss terms of the last step, by name.
+    The teacher is no submodule: it is in no checkpoint, gets no gradient and stays in eval mode. From a pool of patches
+    its outputs come with them, and it is not needed. ``terms`` are the unweighted loss terms of the last step, by name.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class TrainingModule(lightning.LightningModule):
         network: Network,
         offsets: Offsets,
         settings: TrainSettings,
-        patches: Patches,
+        patches: Patches | Pool,
         distiller: Distiller | None = None,
         teacher: Network | None = None,
     ) -> None:
@@ -59,15 +60,18 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: Sequence[Tensor], index: int) -> Tensor:
         """Total loss of a batch."""
-        image, labels = batch
+        image, labels, *taught = batch
         if image.ndim == 4:
             image = image.contiguous(memory_format=torch.channels_last)
-        terms = self.loss_terms(image, labels)
+        terms = self.loss_terms(image, labels, Output(taught[0], taught[1], tuple(taught[2:])) if taught else None)
         self.terms = {name: term.detach() for name, term in terms.items()}
         return weighted_sum(terms, self.weights)
 
-    def loss_terms(self, image: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Unweighted terms by name, for images ``(B, C, *space)`` and labels ``(B, *space)``."""
+    def loss_terms(self, image: Tensor, labels: Tensor, taught: Output | None = None) -> dict[str, Tensor]:
+        """Unweighted terms by name, for images ``(B, C, *space)`` and labels ``(B, *space)``.
+
+        ``taught`` is the teacher's output for them where it is known already.
+        """
         output = self.network.features(image)
         labels = centre(labels, output.embedding.shape[2:])
         units = unit(output.embedding)
@@ -77,7 +81,7 @@ class TrainingModule(lightning.LightningModule):
             "foreground": supervised.foreground(output.foreground, labels),
         }
         if self.distiller is not None:
-            teacher = teacher_output(self._teacher[0], image, tuple(output.embedding.shape[2:]))
+            teacher = taught or teacher_output(self._teacher[0], image, tuple(output.embedding.shape[2:]))
             terms |= self.distiller.learn(Lesson(output, teacher, labels, self.offsets, units, affinities))
         return terms
 
@@ -90,7 +94,7 @@ class TrainingModule(lightning.LightningModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_factor(settings))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """Batches from the current step on."""
         batches = Batches(
             self.patches,

@@ -17,7 +17,7 @@ from segraft.settings import TrainSettings, make, plain
 from segraft.training.recorded import complete
 
 Settings = TypeVar("Settings", bound=TrainSettings)
-FREE_TO_CHANGE = {"out", "resume", "device", "workers"}
+FREE_TO_CHANGE = {"out", "resume", "device", "workers", "cache_folder"}
 """Settings that a resumed run may change: they decide where it runs, not what it computes."""
 DECIDED = ("monitor", "foreground_threshold", "percentiles", "intensity", "blanks")
 """Settings that a run decides where the user leaves them open; earlier versions had other defaults."""

@@ -5,6 +5,8 @@ No worker, order, batch size or interruption changes what patch k is.
 
 from __future__ import annotations
 
+import copy
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from segraft.errors import UserError
-from segraft.images.normalisation import Normalisation, SharedScale, Unlike
+from segraft.images.normalisation import Normalisation, Scale, SharedScale, Unlike
 from segraft.labels.borders import widen_borders
 from segraft.labels.check import UNKNOWN
 from segraft.labels.masks import Masks
@@ -146,11 +148,29 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         known = sum(int(np.count_nonzero(labels != UNKNOWN)) for labels in self._labels)
         return inside / known if known else 0.5
 
+    def drawn_by(self, seed: int) -> Patches:
+        """The same images in the sequence of another seed; they are not copied."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
+
+    def fingerprint(self) -> str:
+        """A hash of all that patch k depends on beside k: the images as they are scaled, labels, and settings."""
+        choices = (self.patch, self.margin, self.seed, sorted(self.geometry), sorted(self.intensity), self.scales)
+        digest = hashlib.sha256(repr((*choices, self.blanks)).encode())
+        for image, normalise, labels in zip(self._images, self._normalise, self._labels, strict=True):
+            for array in (image, labels):
+                digest.update(repr((array.shape, array.dtype.str)).encode())
+                digest.update(np.ascontiguousarray(array).data)
+            if isinstance(normalise, Scale):
+                digest.update(repr(normalise).encode())
+        return digest.hexdigest()
+
     def __getitem__(self, k: int) -> tuple[Tensor, Tensor]:
         epoch, place = divmod(int(k), len(self._images))
-        index = _generator(self.seed, 0, epoch).permutation(len(self._images))[place]
+        index = generator(self.seed, 0, epoch).permutation(len(self._images))[place]
         image, labels = self._images[index], self._labels[index]
-        rng = _generator(self.seed, 1, k)
+        rng = generator(self.seed, 1, k)
         geometry = draw_geometry(self.geometry, rng, self.patch, self.scales)
         start = []
         for extent, size, margin in zip(labels.shape, geometry.source_shape(self.patch), self.margin, strict=True):
@@ -165,7 +185,8 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(pixels), torch.from_numpy(_number(labels))
 
 
-def _generator(seed: int, stream: int, number: int) -> np.random.Generator:
+def generator(seed: int, stream: int, number: int) -> np.random.Generator:
+    """Random numbers that depend on nothing but a seed, what they are for and a count."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, number)))
 
 

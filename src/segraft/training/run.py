@@ -33,6 +33,7 @@ from segraft.training.recorded import complete
 from segraft.training.workers import refuse_import, usable
 
 try:
+    from segraft.training.caching import open_cache
     from segraft.training.callbacks import Recorder
     from segraft.training.interruption import interruptible
     from segraft.training.module import TrainingModule
@@ -66,11 +67,15 @@ def run(settings: TrainSettings) -> Model:
     best = BestModel(trainee, RunFolder(settings.out), validation)
     distiller, teacher = new_distiller(settings, trainee)
     working = replace(settings, workers=usable(settings.workers))
-    module = TrainingModule(trainee.network, trainee.config.offsets, working, patches, distiller, teacher)
+    cache = open_cache(settings, patches, trainee.network, distiller, teacher)
+    source, teacher = (cache.pool, None) if cache else (patches, teacher)
+    module = TrainingModule(trainee.network, trainee.config.offsets, working, source, distiller, teacher)
     recorder = Recorder(settings, lambda: validation.run(model), best.keep)
     trainer = new_trainer(settings, recorder)
     record_settings(settings)
     with interruptible(recorder), quiet():
+        if cache:
+            cache.make()
         trainer.fit(module, ckpt_path=last, weights_only=True)
     found = best.model(settings.device)
     if trainer.is_global_zero:
