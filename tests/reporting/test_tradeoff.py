@@ -36,7 +36,7 @@ def test_the_front_is_that_of_the_axes() -> None:
 def test_a_cost_that_is_not_known_of_all_is_no_axis() -> None:
     shown = tradeoff(SCORES, COSTS | {"alone": [a_cost(300_000, 0.3), a_cost(300_000, None)]}, "aji")
     assert shown is not None
-    assert [axis.name for axis in shown.across] == ["parameters", "multiply-adds", "megabytes on disk"]
+    assert [axis.name for axis in shown.across] == ["parameters", "multiply-adds (G)", "megabytes on disk"]
 
 
 def test_nothing_to_draw() -> None:

@@ -32,15 +32,22 @@ class Cost:
 
     name: str
     factor: float
-    tell: Callable[[float], str]
+    format: str
+    unit: str
     mark: Callable[[float], str]
+
+    def tell(self, values: Sequence[float | int]) -> str:
+        """Values over seeds as text: the mean, with the standard deviation if there is any."""
+        mean, deviation = spread(values)
+        told = [mean, deviation] if deviation else [mean]
+        return " ± ".join(f"{value:{self.format}}" for value in told) + self.unit
 
 
 COSTS = {
-    "parameters": Cost("parameters", 1.0, "{:,.0f}".format, EngFormatter()),
-    "macs": Cost("multiply-adds", 1.0, lambda macs: f"{macs / 1e9:,.4g} G", EngFormatter()),
-    "total": Cost("milliseconds per image", 1e3, "{:,.1f} ms".format, "{:,g}".format),
-    "file": Cost("megabytes on disk", 1e-6, "{:,.2f} MB".format, "{:,g}".format),
+    "parameters": Cost("parameters", 1.0, ",.0f", "", EngFormatter()),
+    "macs": Cost("multiply-adds (G)", 1e-9, ",.3g", " G", "{:,g}".format),
+    "total": Cost("milliseconds per image", 1e3, ",.1f", " ms", "{:,g}".format),
+    "file": Cost("megabytes on disk", 1e-6, ",.2f", " MB", "{:,g}".format),
 }
 """By the name under which ``segraft.model.benchmarking.measure`` returns them."""
 
@@ -74,7 +81,7 @@ def cost_axis(cost: Cost, measured: Values) -> Axis:
         return _percent(math.log(max(value, low) / low) / math.log(high / low))
 
     marks = [(place(value), cost.mark(value)) for value in log_marks(low, high)]
-    return Axis(cost.name, "← less is better", marks, [_place(each, place, _told(cost, each)) for each in values])
+    return Axis(cost.name, "← less is better", marks, [_place(each, place, cost.tell(each)) for each in values])
 
 
 def score_axis(name: str, score: Score, values: Values) -> Axis:
@@ -115,11 +122,6 @@ def _place(values: Sequence[float | int], place: Callable[[float], float], text:
     mean, deviation = spread(values)
     bar = (place(mean - deviation), place(mean + deviation)) if deviation else None
     return Place(place(mean), bar, [place(value) for value in values] if len(values) > 1 else [], text)
-
-
-def _told(cost: Cost, values: Sequence[float]) -> str:
-    mean, deviation = spread(values)
-    return " ± ".join(map(cost.tell, [mean, deviation] if deviation else [mean]))
 
 
 def _percent(share: float) -> float:
