@@ -122,7 +122,7 @@ def _option(
     given: dict[str, Any] = {"help": text, "show_default": shown}
     if section is not None:
         given["group"] = section
-    if hint == bool | None:  # by default neither yes nor no
+    if hint == bool | None or default is True:  # without it the answer is not no
         given["negative"] = f"--no-{name}"
     words = Parameter(**given)
     return inspect.Parameter(name, kind, default=default, annotation=Annotated[hint, words])

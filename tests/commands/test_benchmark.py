@@ -11,8 +11,9 @@ from segraft.commands.benchmark import benchmark, notes, rows
 
 def result(**changes: Any) -> dict[str, Any]:
     return {
-        "parameters": 1000, "macs": 4_000_000_000, "preparation": 0.001, "network": 2.0, "postprocessing": 0.05,
-        "total": 2.051, "memory": 2**30, "objects": 7, "trained": True, "generated": True, "size": (520, 696),
+        "parameters": 1000, "macs": 4_000_000_000, "file": 134_000_000,
+        "preparation": 0.001, "network": 2.0, "postprocessing": 0.05, "total": 2.051,
+        "memory": 2**30, "objects": 7, "trained": True, "generated": True, "size": (520, 696),
         "threads": 2, "device": "cpu",
     } | changes  # fmt: skip
 
@@ -25,6 +26,8 @@ def test_rows_compare_with_the_first() -> None:
     assert told["post-processing"] == {"big": "50.0 ms", "small": "50.0 ms"}
     assert told["multiply-adds (520 × 696)"]["big"] == "4 G"
     assert told["peak memory"] == {"big": "1,024 MiB", "small": "3,072 MiB (3 ×)"}
+    assert told["model file"] == {"big": "134.00 MB", "small": "134.00 MB"}
+    assert "model file" not in rows({"big": result(), "small": result(file=None)})
     assert "peak memory" not in rows({"big": result(), "small": result(memory=None)})
 
 
@@ -36,6 +39,7 @@ def test_notes_say_what_was_untrained() -> None:
     assert "ideal network" in text
     assert "small finds 7 objects" in text
     assert "In brackets: in proportion to big." in text
+    assert notes({"one": result(total=None, objects=None)}) == []
     assert "Without training" not in " ".join(notes({"one": result()}))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,16 @@ def test_seeds_are_one_model_in_the_table_and_on_the_page(
     assert "±" in printed
     assert "Seeds: teacher 1, student 2." in printed
     text = (out / "report.html").read_text(encoding="utf-8")
-    assert "AJI of each model against parameters" in text
+    assert "aji of each model against parameters" in text
+    assert re.search(r"model file +│ 0\.\d\d MB", printed)
+    assert '<option value="2">milliseconds per image</option>' in text
     assert "(2 seeds)" in text
 
 
 def test_model_files_are_compared_like_runs(
     tmp_path: Path, cells: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(benchmarking, "peak_memory", lambda *_: None)
+    monkeypatch.setattr(benchmarking, "timed", lambda *_: pytest.fail("nothing is to be timed"))
     files = []
     for run in seeds(tmp_path):
         files.append(str(Path(run).with_suffix(".safetensors")))
@@ -61,15 +64,21 @@ def test_model_files_are_compared_like_runs(
     assert "give --dataset" in refusal
     assert not out.exists()
     data = ["--dataset", "folder", "--root", str(cells), "--device", "cpu"]
-    assert main(["report", *files, *data, "--out", str(out)]) == 0
+    assert main(["report", *files, *data, "--no-times", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "multiply-adds" in printed
+    assert "Times" not in printed
+    assert "network" not in printed
     text = (out / "report.html").read_text(encoding="utf-8")
     assert "Curves" not in text
     assert "student-1" in text
+    assert "megabytes on disk" in text
+    assert "milliseconds per image" not in text
 
 
 def test_costs_of_seeds_are_means_of_what_is_known() -> None:
     times = dict.fromkeys(("macs", "preparation", "network", "postprocessing", "total"), 1.0)
-    one = {**times, "parameters": 300, "memory": 10, "size": (4, 4)}
+    one = {**times, "parameters": 300, "file": 1200, "memory": 10, "size": (4, 4)}
     assert over_seeds([one, {**one, "total": 2.0, "memory": None}]) == {**one, "total": 1.5}
     assert over_seeds([{**one, "memory": None}])["memory"] is None
 

@@ -46,6 +46,7 @@ def test_a_network_by_name() -> None:
     assert not found["trained"]
     assert found["size"] == SIZE
     assert found["memory"] is None
+    assert found["file"] is None
     assert all(found[stage] > 0 for stage in ("preparation", "network", "postprocessing"))
     assert found["total"] < 5
 
@@ -57,6 +58,16 @@ def test_a_trained_model_on_a_given_image(trained: Path) -> None:
     assert not found["generated"]
     assert found["size"] == SIZE
     assert found["objects"] == open_subject(trained, "cpu")[0].predict(image).max()
+    assert found["file"] == trained.stat().st_size
+
+
+def test_without_times_nothing_is_run(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmarking, "timed", lambda *_: pytest.fail("it ran"))
+    monkeypatch.setattr(benchmarking, "peak_memory", lambda *_: pytest.fail("it ran"))
+    found = measure(trained, SIZE, device="cpu", times=False)
+    assert found["parameters"] > 0
+    assert found["macs"] > 0
+    assert [found[name] for name in (*benchmarking.STAGES, "total", "memory", "objects")] == [None] * 6
 
 
 def test_stages_add_up_and_the_model_stays_as_it_is(trained: Path) -> None:

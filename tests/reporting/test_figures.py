@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import matplotlib
 
-from segraft.reporting.figures import GRID, INK, key, look, panel, svg
+from segraft.reporting.figures import GRID, INK, MARKERS, key, look, marker_path, panel, svg
 
 
 def drawn(label: str = "a & b") -> str:
@@ -45,3 +45,9 @@ def test_the_same_figure_is_the_same_text_and_matplotlib_is_left_alone() -> None
 def test_models_have_keys_of_their_own() -> None:
     assert len({key(number) for number in range(6)}) == 6
     assert 'aria-hidden="true"' in key(0)
+
+
+def test_shapes_reach_to_each_side() -> None:
+    assert marker_path(1, 6.0) == "M-6 6L6 6L6 -6L-6 -6Z"
+    assert len({marker_path(number, 6.0) for number in range(len(MARKERS))}) == len(MARKERS)
+    assert marker_path(2, 6.0).startswith("M0 -6L"), "a triangle that points up"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def test_the_page_has_everything_and_fetches_nothing(text: str) -> None:
 def test_the_page_opens_with_score_against_cost_and_closes_with_the_small_print(text: str) -> None:
     parts = [
         "<h1>",
-        "AJI of each model against",
+        "aji of each model against parameters",
         "what &lt;came",
         "Scores and cost",
         "see</h2>",
@@ -56,6 +57,29 @@ def test_the_page_opens_with_score_against_cost_and_closes_with_the_small_print(
     assert places == sorted(places)
     assert text.index("<svg") > text.index("<h1>")
     assert "(2 seeds)" in text
+
+
+def test_the_picture_is_drawn_before_any_script(text: str) -> None:
+    picture = text[text.index('<figure class="tradeoff">') : text.index("</figure>")]
+    assert picture.count('<g class="model') == 2
+    assert picture.count('<circle class="seed"') == 2
+    assert picture.count("<select hidden") == 2, "what needs the script is hidden without it"
+    assert '<span class="chosen">aji</span>' in picture
+    assert '<span class="chosen">parameters</span>' in picture
+    assert "<title>student: aji 0.6000 ± 0.1414, parameters 678</title>" in picture
+    assert '<b class="front-names">student, teacher</b>' in picture
+    drawn = picture[: picture.index("<script")]
+    data = json.loads(picture[picture.index("<script") :].partition(">")[2].partition("</script>")[0])
+    for place in (data["across"][0]["models"][0]["mean"], data["up"][data["start"]]["models"][1]["mean"]):
+        assert f'"{place}%"' in drawn, "the script has the same places"
+
+
+def test_names_cannot_leave_the_data_of_the_script(tmp_path: Path) -> None:
+    name = "</script><b>&'\""
+    text = a_page(tmp_path, student=name).read_text(encoding="utf-8")
+    data = re.search('<script type="application/json">(.*?)</script>', text, re.DOTALL)
+    assert data is not None
+    assert json.loads(data[1])["names"] == ["teacher", name]
 
 
 def test_every_table_scrolls_in_its_box_and_every_picture_keeps_to_the_page(text: str) -> None:
@@ -106,6 +130,7 @@ def test_a_page_about_one_run_opens_with_its_curve(tmp_path: Path) -> None:
     assert text.count("<h3>cell") == page_module.PICTURES, "only some samples are shown"
     assert text.index("pq over the steps") < text.index("see</h2>") < text.index("aji over the steps")
     assert '<ul class="keys">' not in text
+    assert "tradeoff" not in text
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

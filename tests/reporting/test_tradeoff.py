@@ -1,55 +1,54 @@
-"""Score against cost: a point per model, with its spread over seeds."""
+"""Score against cost: which axes there are, and the front of each pair."""
 
 from __future__ import annotations
 
-import re
+import json
 
-import pytest
+from segraft.reporting.tradeoff import tradeoff
+from shared.pages import a_cost
 
-from segraft.reporting.figures import COLOURS
-from segraft.reporting.tradeoff import Point, draw_tradeoff
-
-ONE = {"teacher": Point([0.9], [4.0], [33_600_000]), "student": Point([0.8], [0.25], [300_000])}
-
-
-def heights(text: str) -> list[float]:
-    """Heights of the points of models, by their number: ``use`` elements in their colour."""
-    ink = ["var(--blue)", *COLOURS[1:]]
-    found = re.findall(r'<use [^>]*?y="([\d.]+)"[^>]*?style="fill: ([^;"]+)', text)
-    return [next(float(y) for y, colour in found if colour == each) for each in ink[:2]]
-
-
-def words(text: str) -> str:
-    return " ".join(re.findall(r"<text[^>]*>([^<]*)<", text))
+SCORES = {
+    "teacher": [{"aji": 0.9, "voi": 0.4, "n_true": 30}],
+    "alone": [{"aji": 0.80, "voi": 0.3, "n_true": 30}, {"aji": 0.82, "voi": 0.5, "n_true": 30}],
+    "distilled": [{"aji": 0.85, "voi": 0.6, "n_true": 30}],
+}
+COSTS = {
+    "teacher": [a_cost(33_600_000, 4.0)],
+    "alone": [a_cost(300_000, 0.3), a_cost(300_000, 0.2)],
+    "distilled": [a_cost(300_000, 0.25)],
+}
 
 
-def test_score_against_time_and_against_parameters() -> None:
-    time, parameters = draw_tradeoff(ONE, "aji")
-    assert "AJI ↑" in words(time)
-    assert "milliseconds" in words(time)
-    assert "1,000" in words(time)
-    assert "10 M" in words(parameters)
-    teacher, student = heights(time)
-    assert teacher < student, "better is above"
+def test_the_front_is_that_of_the_axes() -> None:
+    shown = tradeoff(SCORES, COSTS, "voi")
+    assert shown is not None
+    assert [axis.name for axis in shown.up] == ["aji", "voi"], "a count of objects has no better side"
+    assert shown.start == 1
+    parameters, *_ = shown.fronts
+    assert [front.models for front in parameters] == [[2, 0], [1]], "in VOI lower is better, and equal costs less"
+    assert [shown.names[model] for model in parameters[0].models] == ["distilled", "teacher"]
+    left, right = (shown.across[0].models[model].mean for model in (2, 0))
+    low, high = (shown.up[0].models[model].mean for model in (2, 0))
+    assert parameters[0].path == f"M{left:g} 100V{low:g}H{right:g}V{high:g}H100"
+    assert json.loads(json.dumps(shown.to_dict()))["names"] == list(SCORES)
 
 
-def test_where_lower_is_better_it_is_above() -> None:
-    teacher, student = heights(draw_tradeoff(ONE, "voi")[0])
-    assert teacher > student
+def test_a_cost_that_is_not_known_of_all_is_no_axis() -> None:
+    shown = tradeoff(SCORES, COSTS | {"alone": [a_cost(300_000, 0.3), a_cost(300_000, None)]}, "aji")
+    assert shown is not None
+    assert [axis.name for axis in shown.across] == ["parameters", "multiply-adds (G)", "megabytes on disk"]
 
 
-def test_bars_are_the_spread_over_seeds() -> None:
-    def bars(point: Point) -> tuple[int, ...]:
-        """Elements drawn beyond those of the axes, in both figures."""
-        texts = draw_tradeoff({"one": point}, "aji")
-        return tuple(text.count("LineCollection") for text in texts)
-
-    assert bars(Point([0.5], [0.1], [300])) == (0, 0)
-    assert bars(Point([0.5, 0.6], [0.1, 0.2], [300, 300])) == (2, 1)
-    assert bars(Point([0.5, 0.5], [0.1, 0.1], [300, 300])) == (0, 0)
+def test_nothing_to_draw() -> None:
+    assert tradeoff({}, {}, "aji") is None
+    assert tradeoff(SCORES, {"teacher": [{"parameters": None}]}, "aji") is None
 
 
-@pytest.mark.parametrize("parameters", [1, 40, 299_184, 33_600_000, 10**10])
-def test_a_lone_cost_has_marks_around_it(parameters: int) -> None:
-    text = words(draw_tradeoff({"one": Point([0.5], [0.1], [parameters])}, "aji")[1])
-    assert len(re.findall(r"[125]0*(?:\.\d+)? ?[kMG]?(?= )", text)) >= 1, text
+def test_every_model_has_its_colour_and_shape() -> None:
+    many = {f"model {number}": SCORES["teacher"] for number in range(9)}
+    shown = tradeoff(many, dict.fromkeys(many, COSTS["teacher"]), "aji")
+    assert shown is not None
+    marks = shown.marks()
+    assert len({(mark["colour"], mark["shape"]) for mark in marks}) == 9
+    assert marks[0]["colour"] == "var(--blue)"
+    assert [front.models for front in shown.fronts[0]] == [list(range(9))] * 2, "equal models are on it together"

@@ -19,6 +19,7 @@ def rows(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     measured: dict[str, tuple[str, Callable[[float], str]]] = {
         "parameters": ("parameters", "{:,}".format),
         f"multiply-adds ({size})": ("macs", lambda macs: f"{macs / 1e9:.3g} G"),
+        "model file": ("file", lambda size: f"{size / 1e6:,.2f} MB"),
         "preparation": ("preparation", _milliseconds),
         "network": ("network", _milliseconds),
         "post-processing": ("postprocessing", _milliseconds),
@@ -87,12 +88,16 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     untrained = [name for name, result in results.items() if not result["trained"]]
     size = " × ".join(map(str, first["size"]))
     image = "generated image" if first["generated"] else "image"
-    lines = [f"Times are medians for one {image}, {size} pixels, on {first['device']} with {first['threads']} threads."]
-    lines += ["They mean little while the machine is busy with something else."]
+    lines = []
+    if first["total"] is not None:
+        lines.append(
+            f"Times are medians for one {image}, {size} pixels, on {first['device']} with {first['threads']} threads."
+        )
+        lines.append("They mean little while the machine is busy with something else.")
     lines += [
         f"{name} finds {result['objects']} objects in that image."
         for name, result in results.items()
-        if result["trained"]
+        if result["trained"] and result["objects"] is not None
     ]
     if untrained:
         lines.append(

@@ -25,7 +25,6 @@ from segraft.paper.protocols import chosen
 from segraft.reporting.groups import grouped
 from segraft.reporting.page import Shown, write_report
 from segraft.reporting.tables import with_spread
-from segraft.reporting.tradeoff import Point
 from segraft.run_folder import RunFolder
 from segraft.terminal.tables import print_table
 from segraft.types import Sample
@@ -47,6 +46,7 @@ def report(
     split: str = "test",
     options: dict[str, Any] | None = None,
     device: str = "auto",
+    times: bool = True,
 ) -> Path:
     """Compare runs on the same images: scores, costs, curves and pictures, in a table and in ``out/report.html``.
 
@@ -61,6 +61,7 @@ def report(
     split : train, val or test
     options : of the data set's reader, by name
     device : auto, cpu, cuda or mps
+    times : measure milliseconds and memory, too; on a machine that is busy they mean little
 
     Raises
     ------
@@ -76,7 +77,7 @@ def report(
             raise UserError(f"dataset: got none, and {runs[-1]} does not tell its folder; give --dataset and --root")
         dataset, root, options = RunFolder(Path(runs[-1])).data(root, options)
     make_folder(out)
-    return compare(named, dataset, root, split, out, options=options, device=device)
+    return compare(named, dataset, root, split, out, options=options, device=device, times=times)
 
 
 def _name(run: Path) -> str:
@@ -93,6 +94,7 @@ def compare(
     *,
     options: Mapping[str, Any] | None = None,
     device: str = "auto",
+    times: bool = True,
     title: str = "Teacher and students",
 ) -> Path:
     """Score several runs on the same images, measure what they cost, print a table and write ``out/report.html``.
@@ -102,6 +104,7 @@ def compare(
     runs : run folders or model files by name: the teacher, to whose costs the others' are compared, the student
         alone, to whose scores the others' are compared, and other students; those that differ by seed are one model
     dataset, root, split, options : the images
+    times : measure milliseconds and memory, too
 
     Raises ``UserError`` where no image has a truth, or a run is incomplete.
     """
@@ -111,7 +114,7 @@ def compare(
     models = grouped({name: run.settings() for name, run in shown.items()})
     protocols = chosen("both", dataset)
     by_image = {name: scores_of(path, samples, device, protocols) for name, path in runs.items()}
-    costs = {name: measure(path, image=samples[0].image, device=device) for name, path in runs.items()}
+    costs = {name: measure(path, image=samples[0].image, device=device, times=times) for name, path in runs.items()}
     scores = {model: [by_image[run][OURS.name] for run in of_model] for model, of_model in models.items()}
     summaries = _summaries(models, by_image, protocols)
     cost_rows = rows({model: over_seeds([costs[run] for run in of_model]) for model, of_model in models.items()})
@@ -123,7 +126,7 @@ def compare(
         samples,
         summaries,
         cost_rows,
-        points=_points(models, summaries, costs, score),
+        measured={model: [costs[run] for run in of_model] for model, of_model in models.items()},
         score=score,
         title=title,
         scored=f"{len(samples)} images (data set {dataset}, split {split})",
@@ -186,27 +189,10 @@ def scores_of(
 
 def over_seeds(costs: Sequence[Measured]) -> dict[str, Any]:
     """What a model costs: means over its runs of what is measured, and what is the same for all."""
-    numbers = ("parameters", "macs", "preparation", "network", "postprocessing", "total", "memory")
+    numbers = ("parameters", "macs", "file", "preparation", "network", "postprocessing", "total", "memory")
     known = {name: [each[name] for each in costs if each[name] is not None] for name in numbers}
     means: dict[str, Any] = {name: np.mean(values).item() if values else None for name, values in known.items()}
     return {**costs[0], **means, "parameters": round(means["parameters"])}
-
-
-def _points(
-    models: Mapping[str, Sequence[str]],
-    summaries: Mapping[str, Sequence[Scores]],
-    costs: Mapping[str, Measured],
-    score: str,
-) -> dict[str, Point]:
-    """Score and cost of each model, a value per run."""
-    return {
-        model: Point(
-            [of_run[score] for of_run in summaries[model]],
-            [costs[run]["total"] for run in runs],
-            [costs[run]["parameters"] for run in runs],
-        )
-        for model, runs in models.items()
-    }
 
 
 def verdict(by_image: Mapping[str, Sequence[Sequence[Scores]]], score: str = "aji") -> list[str]:

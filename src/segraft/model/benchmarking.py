@@ -22,6 +22,7 @@ import torch
 
 from segraft.data import open_dataset
 from segraft.errors import UserError
+from segraft.model import checkpoint
 from segraft.model.config import ModelConfig, NetworkConfig
 from segraft.model.model import Model, load
 from segraft.model.runner import Runner
@@ -53,6 +54,7 @@ def measure(
     threads: int | None = None,
     device: str = "auto",
     memory: bool = True,
+    times: bool = True,
 ) -> dict[str, Any]:
     """Measure a run, a model file or a network by name.
 
@@ -66,10 +68,12 @@ def measure(
     repeats, warmup : predictions that are timed, and that are not
     threads : of the CPU; all by default
     memory : whether to measure it, too, which takes a second process and some seconds
+    times : whether to segment the image at all; without, nothing is run, and what comes of that is None
 
     Returns
     -------
-    ``parameters``, ``macs``; seconds, medians over the repeats: ``preparation`` (normalisation), ``network``,
+    ``parameters``, ``macs``; ``file``, its size on disk in bytes (None for a network by name); seconds, medians over
+    the repeats: ``preparation`` (normalisation), ``network``,
     ``postprocessing`` and ``total``; ``memory`` in bytes (see ``peak_memory``; None if not measured); ``objects``
     found; ``trained``, ``generated`` (the image), ``size``, ``threads``, ``device``.
 
@@ -88,14 +92,15 @@ def measure(
         raise UserError(f"size: got {size} for a network in {ndim} dimensions, expected {ndim} numbers")
     image = scene(size, geometry.in_channels) if image is None else image
     with _threads(threads) as used:
-        runs = [timed(model, image, trained) for _ in range(warmup + repeats)][warmup:]
+        runs = [timed(model, image, trained) for _ in range(warmup + repeats)][warmup:] if times else []
     parameters, macs = model.runner.complexity(geometry.input_size(size))
     return {
         "parameters": parameters,
         "macs": macs,
-        **{stage: statistics.median(run[stage] for run in runs) for stage in (*STAGES, "total")},
-        "memory": peak_memory(subject, size, used, model.runner.device) if memory else None,
-        "objects": runs[-1]["objects"],
+        "file": checkpoint.locate(subject).stat().st_size if trained else None,
+        **{stage: statistics.median(run[stage] for run in runs) if runs else None for stage in (*STAGES, "total")},
+        "memory": peak_memory(subject, size, used, model.runner.device) if memory and times else None,
+        "objects": runs[-1]["objects"] if runs else None,
         "trained": trained,
         "generated": generated,
         "size": size,

@@ -10,11 +10,15 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.markers import MarkerStyle
+from matplotlib.path import Path
+from matplotlib.transforms import Affine2D
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's, which colour-blind readers tell apart, too."""
 STYLES = ("-", "--", "-.", ":")
-MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""One more than colours, so that together they tell 42 models apart."""
 INK, GRID = "#37474f", "#e3e8ea"
 OF_THE_PAGE = {INK: "currentColor", GRID: "var(--line)", COLOURS[0]: "var(--blue)"}
 """What the page decides, light or dark, in place of colours that only hold a place until the figure is text."""
@@ -32,6 +36,21 @@ def look(number: int) -> dict[str, Any]:
 def marker(number: int) -> str:
     """Shape of the points of the model of that number."""
     return MARKERS[number % len(MARKERS)]
+
+
+def ink(number: int) -> str:
+    """Colour of the model of that number, for the page's own elements."""
+    colour = look(number)["color"]
+    return OF_THE_PAGE.get(colour, colour)
+
+
+def marker_path(number: int, reach: float) -> str:
+    """The same shape as an SVG path around the origin, ``reach`` pixels to each side."""
+    style = MarkerStyle(marker(number))
+    path = (style.get_transform() + Affine2D().scale(2 * reach, -2 * reach)).transform_path(style.get_path())
+    letters = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C"}
+    parts = [(letters.get(code, "Z"), ends) for ends, code in path.iter_segments()]
+    return "".join(letter + ("" if letter == "Z" else " ".join(f"{end:.4g}" for end in ends)) for letter, ends in parts)
 
 
 def panel(title: str, size: tuple[float, float]) -> tuple[Figure, Axes]:

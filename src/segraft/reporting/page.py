@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from segraft.errors import UserError
 from segraft.files import write_text
@@ -16,9 +16,6 @@ from segraft.reporting.tables import Scores, score_rows, segmentation_row, setti
 from segraft.reporting.view import View, computed_view
 from segraft.run_folder import RunFolder
 from segraft.types import Sample
-
-if TYPE_CHECKING:
-    from segraft.reporting.tradeoff import Point
 
 PICTURES = 3
 """Samples that a page shows; more would make it heavy."""
@@ -69,7 +66,7 @@ def write_report(
     scores: Mapping[str, Sequence[Scores]],
     costs: Mapping[str, Mapping[str, str]] | None = None,
     *,
-    points: Mapping[str, Point] | None = None,
+    measured: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     score: str = "aji",
     title: str = "Teacher and students",
     scored: str = "the test images",
@@ -86,8 +83,9 @@ def write_report(
     scores : of each run of each model, as ``segraft.metrics.scoring.summarise`` returns them, or
         `segraft.metrics.protocols.beside`
     costs : by what is measured, then by model: text, as ``segraft.commands.benchmark.rows`` returns it
-    points : what the page begins with, of each model; without them it begins with the curve of a validation score
-    score : that of the points or of the curve
+    measured : costs of each run of each model, as ``segraft.model.benchmarking.measure`` returns them: with them the
+        page begins with scores against costs, without with the curve of a validation score
+    score : the one that it begins with
     title, findings : what is read first
     scored : what the scores were measured on
     notes : small print
@@ -99,6 +97,7 @@ def write_report(
     if not available():
         raise UserError("a report needs matplotlib and jinja2; one is missing; run: pip install 'segraft[report]'")
     from segraft.reporting.pictures import LEGEND, picture
+    from segraft.reporting.tradeoff import tradeoff
 
     first = {name: runs[0] for name, runs in models.items()}
     projections: dict[int, Projection] = {}
@@ -118,7 +117,8 @@ def write_report(
             *settings_rows({name: [run.settings() for run in runs] for name, runs in models.items()}),
             segmentation_row({name: [run.model for run in runs] for name, runs in models.items()}),
         ],
-        **_figures(models, points or {}, score),
+        tradeoff=tradeoff(scores, measured or {}, score),
+        **_figures(models, score, opening=not measured),
     )
     page = RunFolder(Path(out)).report
     write_text(page, text)
@@ -138,19 +138,20 @@ def _each_seed(
     return tables
 
 
-def _figures(models: Mapping[str, Sequence[Shown]], points: Mapping[str, Point], score: str) -> dict[str, Any]:
-    """Keys of the models, and all figures as SVG elements; those without a value are left out."""
+def _figures(models: Mapping[str, Sequence[Shown]], score: str, opening: bool) -> dict[str, Any]:
+    """Keys of the models, and curves as SVG elements, that of ``score`` apart if it is the page's ``opening``.
+
+    Those without a value are left out.
+    """
     from segraft.reporting.curves import draw, score_curves, term_curves
     from segraft.reporting.figures import key
-    from segraft.reporting.tradeoff import draw_tradeoff
 
     histories = {name: [run.history() for run in runs] for name, runs in models.items()}
     names = list(models)
     curves = score_curves(histories, tuple(dict.fromkeys((*CURVES, score))))
-    first = {score: curves.pop(score)} if not points and score in curves else {}
+    first = {score: curves.pop(score)} if opening and score in curves else {}
     return {
         "keys": {name: key(number) for number, name in enumerate(names)},
-        "tradeoff": draw_tradeoff(points, score) if points else [],
         "first_curve": draw(first, names, falling=False),
         "score_curves": draw(curves, names, falling=False),
         "term_curves": draw(term_curves(histories), names, falling=True),

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from segraft.metrics.protocols import BESIDE
-from segraft.metrics.scores import POOLED, SCORES
+from segraft.metrics.scores import POOLED, SCORES, Score
 from segraft.metrics.scoring import spread
 from segraft.model.model import Model
 
@@ -23,6 +23,18 @@ def with_spread(values: Sequence[float | int], digits: int = 4) -> str:
     return f"{mean:.{digits}f}" if deviation is None else f"{mean:.{digits}f} ± {deviation:.{digits}f}"
 
 
+def score_text(score: Score, values: Sequence[float | int]) -> str:
+    """Values of a score over seeds, as the tables show them."""
+    return with_spread(values, 1 if score.kind == "count" else 4)
+
+
+def common_scores(scores: Mapping[str, Sequence[Scores]]) -> dict[str, Score]:
+    """The scores that all runs of all models have, in the order of tables, each with its like of the other protocol."""
+    known = ((name + end, score) for name, score in (SCORES | POOLED).items() for end in ("", BESIDE))
+    runs = [of_run for of_model in scores.values() for of_run in of_model]
+    return {name: score for name, score in known if runs and all(name in of_run for of_run in runs)}
+
+
 def score_rows(scores: Mapping[str, Sequence[Scores]]) -> list[Row]:
     """One row per score that all runs have: its name, the direction that is better, and a cell per model.
 
@@ -31,14 +43,12 @@ def score_rows(scores: Mapping[str, Sequence[Scores]]) -> list[Row]:
     scores : of each run of each model
     """
     rows = []
-    for name, score in ((name + end, score) for name, score in (SCORES | POOLED).items() for end in ("", BESIDE)):
-        if not scores or not all(name in of_run for runs in scores.values() for of_run in runs):
-            continue
+    for name, score in common_scores(scores).items():
         values = {model: [of_run[name] for of_run in runs] for model, runs in scores.items()}
         best = max(map(fmean, values.values()), key=score.rank)
         cells = {
             model: {
-                "text": with_spread(of_model, 1 if score.kind == "count" else 4),
+                "text": score_text(score, of_model),
                 "best": bool(score.better) and len(values) > 1 and fmean(of_model) == best,
             }
             for model, of_model in values.items()

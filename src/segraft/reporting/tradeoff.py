@@ -1,98 +1,91 @@
-"""The picture that matters: what models score against what they cost."""
+"""The picture that matters: what models score against what they cost, for each score and each cost to choose from."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, Formatter, LogLocator, NullFormatter, StrMethodFormatter
-
-from segraft.metrics.scores import SCORES
 from segraft.metrics.scoring import spread
-from segraft.reporting.figures import INK, look, marker, panel, svg
+from segraft.reporting.axes import COSTS, Axis, Values, cost_axis, score_axis
+from segraft.reporting.figures import ink, marker_path
+from segraft.reporting.pareto import pareto_front
+from segraft.reporting.tables import Scores, common_scores
 
-PANEL = (4.4, 2.9)
-"""Inches."""
-ROOM = 1.7
-"""Factor that the cost axis goes on beyond the cheapest and the dearest model."""
-FEW_DECADES = 2.5
-"""Width of a cost axis, in powers of ten, up to which it has marks between those."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """What a model scores and costs, one value per seed: seconds from array to labels, and parameters."""
-
-    scores: Sequence[float | int]
-    seconds: Sequence[float | int]
-    parameters: Sequence[float | int]
+MARK = 6.0
+"""Half the size of a mark, in pixels."""
 
 
 @dataclass(frozen=True)
-class Cost:
-    """One axis of costs: its label, where a point lies on it, and how its marks are written."""
+class Front:
+    """Models on the Pareto front of two axes, by number from the cheapest on, and its line as a path in percent."""
 
-    label: str
-    of: Callable[[Point], Sequence[float | int]]
-    marks: Formatter
+    models: list[int]
+    path: str
 
 
-def draw_tradeoff(points: Mapping[str, Point], score: str) -> list[str]:
-    """Draw a score against milliseconds and against parameters, as SVG elements; better is always up and left.
+@dataclass(frozen=True)
+class Tradeoff:
+    """All that the picture can show; ``up`` of ``start`` is shown first, against the first of ``across``."""
 
-    A model is one point at its mean over seeds, with a bar of one standard deviation to both sides, and a faint dot
-    for each seed.
+    names: list[str]
+    across: list[Axis]
+    up: list[Axis]
+    fronts: list[list[Front]]
+    """By number of the axis across, then by number of the axis up."""
+    start: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON for the page's script."""
+        return asdict(self)
+
+    def marks(self) -> list[dict[str, str]]:
+        """Colour and shape of each model, the same as in all figures of the page."""
+        return [{"colour": ink(number), "shape": marker_path(number, MARK)} for number in range(len(self.names))]
+
+
+def tradeoff(
+    scores: Mapping[str, Sequence[Scores]], costs: Mapping[str, Sequence[Mapping[str, Any]]], score: str
+) -> Tradeoff | None:
+    """What models score against what they cost; None where nothing of one of both is known of all runs.
+
+    A cost is left out where one run lacks it, a score as well, and where no side of it is better.
+
+    Parameters
+    ----------
+    scores, costs : of each run of each model, as ``summarise`` and ``measure`` return them
+    score : the one that is shown first
     """
-    costs = (
-        Cost("milliseconds from array to labels", _milliseconds, StrMethodFormatter("{x:,g}")),
-        Cost("parameters", lambda point: point.parameters, EngFormatter()),
-    )
-    return [_against(cost, points, score) for cost in costs]
+    runs = [of_run for of_model in costs.values() for of_run in of_model]
+    priced = [name for name in COSTS if runs and all(of_run.get(name) for of_run in runs)]
+    known: dict[str, Values] = {
+        name: [[of_run[name] for of_run in of_model] for of_model in costs.values()] for name in priced
+    }
+    kinds = {name: kind for name, kind in common_scores(scores).items() if kind.better}
+    if not known or not kinds:
+        return None
+    scored: dict[str, Values] = {
+        name: [[of_run[name] for of_run in scores[model]] for model in costs] for name in kinds
+    }
+    across = [cost_axis(COSTS[name], values) for name, values in known.items()]
+    up = [score_axis(name, kind, scored[name]) for name, kind in kinds.items()]
+    fronts = [
+        [
+            _front(x, y, _means(costly), [kind.rank(mean) for mean in _means(scored[name])])
+            for y, (name, kind) in zip(up, kinds.items(), strict=True)
+        ]
+        for x, costly in zip(across, known.values(), strict=True)
+    ]
+    return Tradeoff(list(costs), across, up, fronts, list(kinds).index(score) if score in kinds else 0)
 
 
-def _milliseconds(point: Point) -> list[float]:
-    return [1e3 * seconds for seconds in point.seconds]
+def _means(values: Values) -> list[float]:
+    return [spread(of_model)[0] for of_model in values]
 
 
-def _against(cost: Cost, points: Mapping[str, Point], score: str) -> str:
-    lower = SCORES[score].better == "lower"
-    figure, axes = panel(f"{score.upper()} {'(lower is better, above)' if lower else '↑'}", PANEL)
-    axes.set_xlabel(f"{cost.label} ←", fontsize=9, color=INK)
-    for number, point in enumerate(points.values()):
-        _draw_point(axes, cost.of(point), point.scores, number)
-    _scale(axes, [value for point in points.values() for value in cost.of(point)], cost.marks)
-    axes.margins(y=0.15)
-    if lower:
-        axes.invert_yaxis()
-    return svg(figure, f"{score.upper()} of each model against {cost.label}")
-
-
-def _draw_point(axes: Axes, costs: Sequence[float | int], scores: Sequence[float | int], number: int) -> None:
-    (cost, cost_spread), (score, score_spread) = spread(costs), spread(scores)
-    colour = look(number)["color"]
-    if len(scores) > 1:
-        axes.plot(costs, scores, color=colour, linestyle="none", marker="o", markersize=3, alpha=0.4)
-    axes.errorbar(
-        [cost],
-        [score],
-        xerr=cost_spread or None,  # a bar of no length would have caps
-        yerr=score_spread or None,
-        color=colour,
-        marker=marker(number),
-        markersize=7,
-        capsize=3,
-        elinewidth=1.4,
-    )
-
-
-def _scale(axes: Axes, costs: Sequence[float | int], marks: Formatter) -> None:
-    """A logarithmic axis of costs with room at both ends, and marks that can be read."""
-    low, high = min(costs) / ROOM, max(costs) * ROOM
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    few = math.log10(high / low) < FEW_DECADES
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
-    axes.xaxis.set_major_formatter(marks)
-    axes.xaxis.set_minor_formatter(NullFormatter())
+def _front(x: Axis, y: Axis, costs: Sequence[float], ranks: Sequence[float]) -> Front:
+    """The front of two axes; its line climbs at each model, and runs from the bottom to the right edge."""
+    models = pareto_front(costs, ranks)
+    corners = [(x.models[number].mean, y.models[number].mean) for number in models]
+    climbs = "H".join(f"{left:g}V{top:g}" for left, top in corners)
+    return Front(models, f"M{corners[0][0]:g} 100V{climbs.partition('V')[2]}H100")
