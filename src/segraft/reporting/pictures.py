@@ -60,7 +60,7 @@ def picture(sample: Sample, views: Mapping[str, View], projections: dict[int, Pr
     return Picture(
         name=sample.name,
         size=_size(sample.image.shape[1:]),
-        image=data_uri(_grey_or_colour(sample.image)),
+        image=data_uri(grey_or_colour(np.stack([shown(channel) for channel in Normalisation()(sample.image)]))),
         truth=data_uri(label_colours(truth)) if truth is not None else None,
         models=drawn,
     )
@@ -88,14 +88,13 @@ def _size(space: Sequence[int]) -> str:
     return size if len(space) == 2 else f"{size}, section {space[0] // 2 + 1} of {space[0]}"
 
 
-def _grey_or_colour(image: np.ndarray) -> np.ndarray:
-    """An image ``(C, *space)`` as models see it, cut to what is shown: grey, or its first three channels in colour."""
-    normalised = np.stack([shown(channel) for channel in Normalisation()(image)])
-    channels = (normalised.clip(0, 1) * 255).round().astype(np.uint8)
-    if len(channels) == 1:
-        return channels[0]
-    missing = max(0, 3 - len(channels))
-    return np.moveaxis(np.pad(channels[:3], [(0, missing), (0, 0), (0, 0)]), 0, -1)
+def grey_or_colour(channels: np.ndarray) -> np.ndarray:
+    """Pixels, uint8, of an image as models see it, ``(C, y, x)`` from 0 to 1: grey, or its first three channels."""
+    pixels = (channels.clip(0, 1) * 255).round().astype(np.uint8)
+    if len(pixels) == 1:
+        return pixels[0]
+    missing = max(0, 3 - len(pixels))
+    return np.moveaxis(np.pad(pixels[:3], [(0, missing), (0, 0), (0, 0)]), 0, -1)
 
 
 def label_colours(labels: np.ndarray, truth: np.ndarray | None = None) -> np.ndarray:
