@@ -13,7 +13,7 @@ from segraft.reporting.figures import INK
 
 WIDTH = 2.1
 """Inches of a column."""
-HEADING, WORDS, LEGEND = 0.3, 0.42, 0.35
+HEADING, WORDS, LEGEND = 0.3, 0.24, 0.35
 """Inches above all pictures, below each row of them, and at the end."""
 
 
