@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from segraft.commands.distill import distill
     from segraft.commands.download import download
     from segraft.commands.evaluate import evaluate
+    from segraft.commands.figure import figure
     from segraft.commands.info import info
     from segraft.commands.predict import predict
     from segraft.commands.recipe import recipe
@@ -56,6 +57,7 @@ _HOMES = {
     "download": "commands.download",
     "embedding_affinities": "graphs.affinity",
     "evaluate": "commands.evaluate",
+    "figure": "commands.figure",
     "info": "commands.info",
     "instance_nodes": "graphs.instances",
     "label_affinities": "graphs.affinity",

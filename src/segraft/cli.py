@@ -56,6 +56,7 @@ VERBS = {
     "report": "Compare runs on the same images, in a table and a page.",
     "recipe": "Repeat a published experiment, or list all of them.",
     "table": "Print a table of the paper: published beside measured scores.",
+    "figure": "Draw a figure of the paper: segmentations, neurons, embeddings, memory.",
     "demo": "Tell the whole story on generated images: teacher, students, report.",
 }
 """The verbs; ``segraft.commands.NAME.NAME`` is imported when it is called: the help does not wait for PyTorch."""

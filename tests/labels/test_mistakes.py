@@ -37,9 +37,7 @@ def test_what_splits_one_way_merges_the_other(images: tuple[np.ndarray, np.ndarr
 
 
 @given(pairs, st.permutations(range(1, 5)))
-def test_numbers_do_not_matter_where_overlaps_differ(
-    images: tuple[np.ndarray, np.ndarray], order: list[int]
-) -> None:
+def test_numbers_do_not_matter_where_overlaps_differ(images: tuple[np.ndarray, np.ndarray], order: list[int]) -> None:
     predicted, truth = images
     pair_counts = np.histogram2d(predicted.ravel(), truth.ravel(), [range(6)] * 2)[0]
     sides = [*pair_counts, *pair_counts.T]

@@ -1,4 +1,4 @@
-"""Neurons of a volume drawn in 3-D: true ones, and the predicted pieces that they fall into (as Fig. 4 of the paper)."""
+"""Neurons of a volume drawn in 3-D: true ones, and the predicted pieces of them (as Fig. 4 of the paper)."""
 
 from __future__ import annotations
 
