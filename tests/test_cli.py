@@ -26,7 +26,7 @@ from shared.models import a_config
 Capture = pytest.CaptureFixture[str]
 PROJECT = Path(__file__).parent.parent
 VERBS = (
-    *("benchmark", "convert", "demo", "distill", "download", "evaluate", "info"),
+    *("benchmark", "convert", "demo", "distill", "download", "evaluate", "figure", "info"),
     *("predict", "recipe", "report", "table", "train", "tune"),
 )
 

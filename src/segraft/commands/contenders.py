@@ -1,4 +1,4 @@
-"""The models of a figure: runs of recipes that are on disk, models trained otherwise, and what is to be trained first."""
+"""The models of a figure: runs of recipes on disk, models trained otherwise, and what is to be trained first."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from segraft.reporting.memory import Banked
 
 NUMBER = 6
+GRAMS = "two Gram matrices of each, so that K may be the whole data set; drawing L images changes neither"
 
 
 def memory_figure(wanted: Wanted, order: Order | None) -> tuple[Figure, list[str]]:
@@ -92,8 +93,7 @@ def _caption(part: Part, results: Sequence[Result]) -> list[str]:
     return [
         f"{part.title}: {told}.",
         *([f"Not measured: {'; '.join(missing)}."] if missing else []),
-        (f"Memory is computed from shapes, in float32: published, the last K embeddings of {patch} pixels; here, two Gram "
-        "matrices of each, so that K may be the whole data set. Drawing L images takes no more of either bank."),
+        f"Memory, from shapes, in float32: published, the last K embeddings of {patch} pixels; here, {GRAMS}.",
         *([] if FIGURES[NUMBER].note == "" else [FIGURES[NUMBER].note]),
         f"The paper says: {'; '.join(said)}.",
     ]

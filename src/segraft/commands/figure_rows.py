@@ -27,10 +27,24 @@ SIDE = 256
 """Pixels per axis that are shown of an image."""
 SCORE = "aji"
 FINE = (1.0, 99.8)
-"""Percentiles of the pixels that become black and white."""
+"""Percentiles of the pixels of a window that become black and white."""
+MISTAKES = (
+    "An object belongs to the one of the other image with which it shares most pixels: a true one is split where two "
+    "or more predicted ones belong to it, a predicted one merged where two or more true ones do. Words below a picture "
+    "count the whole image."
+)
+PROJECTED = (
+    "Unit embeddings of all models together have one mean and three main components, which are red, green and blue: "
+    "the same colour is the same direction in all columns. A student alone has directions of its own: compare its "
+    "shades, not its colours."
+)
+PARTED = (
+    "The largest neurons. Below a model: the predicted objects that hold at least 1 % of the neuron, and how many of "
+    "them are merged, because most of another true object as large as that lies in them, too."
+)
 Rows = tuple[list[Row], list[str], Mapping[str, str], list[str]]
 """Rows, the names of their columns, the legend, and lines for the caption."""
-Window = tuple[slice, ...]
+Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -99,11 +113,9 @@ def segmentation_rows(samples: Sequence, contenders: Sequence[Contender], count:
     means = [f"{each.title} {fmean(one.scores[k] for one in ranked):.3f}" for k, each in enumerate(pair)]
     order = f"on which {pair[0].title} and {pair[-1].title} differ most" if len(pair) > 1 else "that score least"
     lines = [
-        (f"The {len(rows)} of {len(ranked)} images {order} in AJI, shown where labels differ most. "
-        f"Mean AJI of all of them, protocol ours: {', '.join(means)}."),
-        ("An object belongs to the one of the other image with which it shares most pixels: a true one is split where two "
-        "or more predicted ones belong to it, a predicted one merged where two or more true ones do. Words below count "
-        "the whole image."),
+        f"The {len(rows)} of {len(ranked)} images {order} in AJI, where labels differ most: {_names(rows)}.",
+        f"Mean AJI of all of them, protocol ours: {', '.join(means)}.",
+        MISTAKES,
     ]
     return rows, columns, MARKED, lines
 
@@ -130,8 +142,16 @@ def _objects(labels: np.ndarray) -> str:
     return f"{len(np.unique(labels[labels > 0]))} objects"
 
 
+def _window(sample: Sample) -> Window:
+    """Where most objects are; the middle where that is not known."""
+    if sample.labels is not None:
+        return window_of(np.asarray(sample.labels) > 0, SIDE)
+    height, width = central(sample.image.shape[1:], (SIDE, SIDE))
+    return height, width
+
+
 def _picture(sample: Sample, window: Window) -> np.ndarray:
-    return grey_or_colour(Normalisation(FINE)(sample.image)[:, *window])
+    return grey_or_colour(Normalisation(FINE)(sample.image[:, *window]))
 
 
 def embedding_rows(samples: Sequence, contenders: Sequence[Contender], count: int) -> Rows:
@@ -144,7 +164,7 @@ def embedding_rows(samples: Sequence, contenders: Sequence[Contender], count: in
         told = ", ".join(f"{name} {dim}" for name, dim in dims.items())
         raise UserError(f"models: got embeddings of different sizes ({told}), expected one for all; leave models out")
     chosen = [samples[number] for number in range(min(count, len(samples)))]
-    windows = [central(sample.image.shape[1:], (SIDE, SIDE)) for sample in chosen]
+    windows = [_window(sample) for sample in chosen]
     embeddings = [
         [each.model.embed(sample.image)[0][:, *window] for each in contenders]
         for sample, window in zip(chosen, windows, strict=True)
@@ -162,8 +182,8 @@ def embedding_rows(samples: Sequence, contenders: Sequence[Contender], count: in
         for sample, window, of_it in zip(chosen, windows, embeddings, strict=True)
     ]
     lines = [
-        (f"The first {len(rows)} images of the split. Unit embeddings of all models together have one mean and three main "
-        "components, which are red, green and blue: the same colour is the same direction in every column."),
+        f"The first {len(rows)} images of the split: {_names(rows)}.",
+        PROJECTED,
     ]
     return rows, ["image", *(each.title for each in contenders)], {}, lines
 
@@ -176,8 +196,8 @@ def volume_rows(samples: Sequence, contenders: Sequence[Contender], count: int) 
         predicted = {each.name: each.labels(sample) for each in contenders}
         voxel_size = sample.voxel_size or (1.0,) * len(sample.image.shape[1:])
         rows += neuron_rows(sample.name, np.maximum(_truth(sample), 0), predicted, voxel_size)
-    lines = [
-        ("The largest neurons. Below each model: the predicted objects that hold at least 1 % of the neuron, and how many "
-        "of them are merged: the largest part of another true object as large as that lies in them, too."),
-    ]
-    return rows, ["truth", *(each.title for each in contenders)], MEANING, lines
+    return rows, ["truth", *(each.title for each in contenders)], MEANING, [PARTED]
+
+
+def _names(rows: Sequence[Row]) -> str:
+    return ", ".join(row.name for row in rows)

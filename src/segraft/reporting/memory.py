@@ -1,4 +1,4 @@
-"""The memory bank's size K, and the number L of images drawn from it, against score and memory (Fig. 6 of the paper)."""
+"""The memory bank's size K, and the images L drawn from it, against score and memory (Fig. 6 of the paper)."""
 
 from __future__ import annotations
 
@@ -44,8 +44,14 @@ def draw_memory(sizes: Sequence[Banked], samples: Sequence[Banked], score: str) 
     figure = Figure(SIZE, layout="constrained", facecolor="white")
     axes = figure.subplots(2, 2, sharex="col", sharey="row")
     most, held = max(each.samples for each in sizes), max(each.size for each in samples)
-    _draw_column(axes[:, 0], sorted((each.size, each) for each in sizes), f"L = {most} (at most K)", "K, images held")
-    _draw_column(axes[:, 1], sorted((each.samples, each) for each in samples), f"K = {held}", "L, images drawn a step")
+    _draw_column(
+        tuple(axes[:, 0]), sorted((each.size, each) for each in sizes), f"L = {most} (at most K)", "K, images held"
+    )
+    _draw_column(
+        tuple(axes[:, 1]), sorted((each.samples, each) for each in samples), f"K = {held}", "L, images drawn a step"
+    )
+    everything = [value for each in (*sizes, *samples) for value in (each.published, each.own)]
+    axes[1, 0].set_ylim(min(everything) / ROOM, max(everything) * ROOM)
     axes[0, 0].set_ylabel(score, fontsize=9, color=INK)
     axes[1, 0].set_ylabel("memory of the bank", fontsize=9, color=INK)
     axes[1, 0].legend(fontsize=8, frameon=False, labelcolor=INK, loc="center right")
@@ -106,14 +112,12 @@ def _draw_bytes(axes: Axes, points: Sequence[Point]) -> None:
                 color=INK,
             )
     axes.set_yscale("log")
-    everything = [value for _, each in points for value in (each.published, each.own)]
-    axes.set_ylim(min(everything) / ROOM, max(everything) * ROOM)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: in_words(value)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.margins(x=0.12)
 
 
-def in_words(count: float) -> str:
+def in_words(count: float | int) -> str:
     """Bytes in a unit that suits them."""
     for unit, name in UNITS:
         if count >= unit:

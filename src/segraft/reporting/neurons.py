@@ -86,7 +86,7 @@ def largest(truth: np.ndarray, count: int = NEURONS) -> list[int]:
 
 
 def neuron_rows(
-    name: str, truth: np.ndarray, predicted: Mapping[str, np.ndarray], voxel_size: Sequence[float]
+    name: str, truth: np.ndarray, predicted: Mapping[str, np.ndarray], voxel_size: Sequence[float | int]
 ) -> list[Row]:
     """Draw the largest neurons together, then one by one, in the truth and in what each model predicts.
 
@@ -129,14 +129,14 @@ class Neuron:
     side: np.ndarray
 
 
-def _neuron(truth: np.ndarray, number: int, colour: str, voxel_size: Sequence[float]) -> Neuron:
+def _neuron(truth: np.ndarray, number: int, colour: str, voxel_size: Sequence[float | int]) -> Neuron:
     mask = truth == number
     words = f"{int(mask.sum()):,} voxels"
     return Neuron(number, colour, words, surface(mask, voxel_size, colour), _side(mask, voxel_size))
 
 
 def _drawn(
-    of_model: Comparison, neuron: Neuron, pieces: Pieces, voxel_size: Sequence[float]
+    of_model: Comparison, neuron: Neuron, pieces: Pieces, voxel_size: Sequence[float | int]
 ) -> tuple[list[Surface], list[Surface], list[Mark]]:
     """Surfaces of a neuron's pieces, of what is merged with them, and marks where they part and go on."""
     inside, outside, marks = [], [], []
@@ -154,13 +154,13 @@ def _drawn(
     return inside, outside, marks
 
 
-def _centre(mask: np.ndarray, voxel_size: Sequence[float]) -> np.ndarray:
+def _centre(mask: np.ndarray, voxel_size: Sequence[float | int]) -> np.ndarray:
     """The place ``(3,)`` in a mask that is nearest to the mean of its places."""
     places = np.argwhere(mask) * np.asarray(voxel_size)
     return places[((places - places.mean(0)) ** 2).sum(1).argmin()]
 
 
-def _contact(one: np.ndarray, other: np.ndarray, voxel_size: Sequence[float]) -> np.ndarray:
+def _contact(one: np.ndarray, other: np.ndarray, voxel_size: Sequence[float | int]) -> np.ndarray:
     """The middle ``(3,)`` of where a mask touches another one; of the other one where they do not touch."""
     touching = np.zeros_like(one)
     for axis in range(one.ndim):
@@ -170,7 +170,7 @@ def _contact(one: np.ndarray, other: np.ndarray, voxel_size: Sequence[float]) ->
     return _centre(touching if touching.any() else other, voxel_size)
 
 
-def _side(mask: np.ndarray, voxel_size: Sequence[float]) -> np.ndarray:
+def _side(mask: np.ndarray, voxel_size: Sequence[float | int]) -> np.ndarray:
     """The direction ``(3,)`` in which a mask is thinnest: from there most of it is seen."""
     some = max(1, mask.size // MANY)
     places = np.argwhere(mask)[::some] * np.asarray(voxel_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -46,7 +47,7 @@ class Mark:
         return replace(self, place=tuple(place[::-1].tolist()))
 
 
-def surface(mask: np.ndarray, voxel_size: Sequence[float], colour: str, opacity: float = 1.0) -> Surface:
+def surface(mask: np.ndarray, voxel_size: Sequence[float | int], colour: str, opacity: float = 1.0) -> Surface:
     """The surface of a boolean mask ``(z, y, x)``, on a grid of at most ``CELLS`` cells along its longest axis.
 
     An empty mask, and one of which nothing is left on that grid, has none.
@@ -75,7 +76,7 @@ def _means(mask: np.ndarray, strides: np.ndarray) -> np.ndarray:
 
 
 def render(
-    surfaces: Sequence[Surface], marks: Sequence[Mark], view: np.ndarray | None, box: Sequence[float]
+    surfaces: Sequence[Surface], marks: Sequence[Mark], view: np.ndarray | None, box: Sequence[float | int]
 ) -> np.ndarray:
     """Draw surfaces and marks inside the outline of a box: ``(y, x, 3)`` uint8, square.
 
@@ -86,7 +87,7 @@ def render(
     """
     figure = Figure((1, 1), dpi=PIXELS * FINER, facecolor="white")
     canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1), projection="3d", computed_zorder=False)
+    axes: Any = figure.add_axes((0, 0, 1, 1), projection="3d", computed_zorder=False)
     towards = AWRY if view is None else np.asarray(view)[::-1]
     x, y, z = towards / np.linalg.norm(towards)
     axes.view_init(elev=math.degrees(math.asin(z)), azim=math.degrees(math.atan2(y, x)))
@@ -125,7 +126,7 @@ def _smaller(pixels: np.ndarray) -> np.ndarray:
     return blocks.mean((1, 3)).round().astype(np.uint8)
 
 
-def _edges(size: Sequence[float]) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+def _edges(size: Sequence[float | int]) -> list[tuple[tuple[float | int, ...], tuple[float | int, ...]]]:
     """The twelve edges of a box, as pairs of corners."""
     corners = [tuple(extent * bit for extent, bit in zip(size, bits, strict=True)) for bits in np.ndindex(2, 2, 2)]
     return [
