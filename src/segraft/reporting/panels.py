@@ -14,7 +14,7 @@ from segraft.reporting.figures import INK
 
 WIDTH = 2.1
 """Inches of a column."""
-HEADING, LINE, LEGEND = 0.4, 0.15, 0.4
+HEADING, LINE, LEGEND = 0.3, 0.14, 0.27
 """Inches above all pictures, of a line of words below them, and at the end."""
 LONGEST = 26
 """Letters of a row's name that are shown: more do not fit beside a picture."""
@@ -68,7 +68,7 @@ def _height(row: Row) -> float:
     """Inches of a row: of its pictures, and of the longest words below them."""
     pixels = row.panels[0].pixels
     lines = max(panel.words.count("\n") + bool(panel.words) for panel in row.panels)
-    return pixels.shape[0] / pixels.shape[1] * WIDTH + LINE * lines + 0.08
+    return pixels.shape[0] / pixels.shape[1] * WIDTH + LINE * lines + 0.06
 
 
 def shortened(name: str) -> str:
