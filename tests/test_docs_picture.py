@@ -30,3 +30,11 @@ def test_a_picture_of_runs(
     runpy.run_path(str(SCRIPT), run_name="__main__")
     with Image.open(out) as picture:
         assert picture.size == (675, 486)  # 7.5 × 5.4 inches of 90 dots
+
+
+def test_a_picture_of_made_up_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script, out = SCRIPT.with_name("make_neurons.py"), tmp_path / "picture.png"
+    monkeypatch.setattr(sys, "argv", [str(script), str(out), "--dataset", "neurites"])
+    runpy.run_path(str(script), run_name="__main__")
+    with Image.open(out) as picture:
+        assert picture.width > 800

@@ -52,8 +52,8 @@ def test_rows_of_a_truth_and_a_model_that_splits_and_merges() -> None:
     predicted[:, 12:, :14] = 40
     predicted[truth() == 9] = 2
     rows = neuron_rows("volume", truth(), {"cut": predicted, "right": truth() * 3}, UNITS)
-    assert [row.name for row in rows] == ["volume: 3 largest neurons", "neuron 5", "neuron 2", "neuron 9"]
-    assert [panel.words for panel in rows[0].panels] == ["", "1 split, 2 merged", "0 split, 0 merged"]
+    assert [row.name for row in rows] == ["volume", "neuron 5", "neuron 2", "neuron 9"]
+    assert [panel.words for panel in rows[0].panels] == ["3 largest neurons", "1 split, 2 merged", "0 split, 0 merged"]
     assert [panel.words for panel in rows[1].panels] == ["3,360 voxels", "2 pieces", "one piece"]
     assert rows[2].panels[1].words == "one piece, merged"
     true, cut, right = (panel.pixels for panel in rows[1].panels)

@@ -89,7 +89,7 @@ def _caption(part: Part, results: Sequence[Result]) -> list[str]:
     told = "; ".join(f"{label}: {score}" for label, score in scores.items() if score is not None)
     missing = [label for label, score in scores.items() if score is None]
     patch = " × ".join(map(str, required(RECIPES[next(iter(part.rows.values()))].settings.patch)))
-    said = [f"{line['statement']} ({line['source']})" for line in lines("fig6_words")]
+    said = [f"{line['statement']} ({line['source']})" for line in lines("fig6_words") if line["source"] != "-"]
     return [
         f"{part.title}: {told}.",
         *([f"Not measured: {'; '.join(missing)}."] if missing else []),

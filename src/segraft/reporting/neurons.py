@@ -30,8 +30,8 @@ MANY = 100_000
 FAINT = 0.12
 """Opacity of what is merged with a neuron: the neuron remains in sight."""
 MEANING = {
-    "further pieces of a split neuron (● where they part)": LEGEND["split"],
-    "what is merged with it (■ where it goes on)": MERGED,
+    "further pieces of a split neuron (●)": LEGEND["split"],
+    "what is merged with it (■ where they meet)": MERGED,
 }
 """For a legend."""
 
@@ -102,7 +102,7 @@ def neuron_rows(
         _neuron(truth, number, colour, voxel_size) for number, colour in zip(largest(truth), COLOURS, strict=False)
     ]
     solids = [each.solid for each in neurons]
-    rows = [Row(f"{name}: {len(neurons)} largest neurons", [Panel(render(solids, (), None, box))])]
+    rows = [Row(name, [Panel(render(solids, (), None, box), f"{len(neurons)} largest neurons")])]
     rows += [
         Row(f"neuron {each.number}", [Panel(render([each.solid], (), each.side, box), each.words)]) for each in neurons
     ]
@@ -138,7 +138,7 @@ def _neuron(truth: np.ndarray, number: int, colour: str, voxel_size: Sequence[fl
 def _drawn(
     of_model: Comparison, neuron: Neuron, pieces: Pieces, voxel_size: Sequence[float | int]
 ) -> tuple[list[Surface], list[Surface], list[Mark]]:
-    """Surfaces of a neuron's pieces, of what is merged with them, and marks where they part and go on."""
+    """Surfaces of a neuron's pieces, of what is merged with them, and marks: of each further piece, and where a merged object goes on."""
     inside, outside, marks = [], [], []
     true = of_model.truth == neuron.number
     for number, each in enumerate(pieces.objects):

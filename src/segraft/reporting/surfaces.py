@@ -94,7 +94,7 @@ def render(
     axes.set_axis_off()
     depth, height, width = box
     axes.set(xlim=(0, width), ylim=(0, height), zlim=(0, depth))
-    axes.set_box_aspect((width, height, depth), zoom=1.15)
+    axes.set_box_aspect((width, height, depth), zoom=1.05)
     for one, other in _edges((width, height, depth)):
         axes.plot(*zip(one, other, strict=True), color="#b0bec5", linewidth=0.15, zorder=0)
     shown = [each for each in surfaces if len(each.triangles)]
