@@ -53,7 +53,7 @@ def test_segmentations_of_models_on_a_folder(tmp_path: Path, cells: Path, capsys
     assert text.splitlines()[-1] == f"Figure: {out}"
     assert drawn(out).std() > 20
     height, width, _ = drawn(out).shape
-    assert width / height == pytest.approx(5 / 2, abs=0.4)
+    assert 1.7 < width / height < 2.5, "five columns, two rows, and words"
 
 
 def test_embeddings_in_a_page_of_its_own(tmp_path: Path, cells: Path) -> None:

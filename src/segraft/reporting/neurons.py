@@ -138,7 +138,7 @@ def _neuron(truth: np.ndarray, number: int, colour: str, voxel_size: Sequence[fl
 def _drawn(
     of_model: Comparison, neuron: Neuron, pieces: Pieces, voxel_size: Sequence[float | int]
 ) -> tuple[list[Surface], list[Surface], list[Mark]]:
-    """Surfaces of a neuron's pieces, of what is merged with them, and marks: of each further piece, and where a merged object goes on."""
+    """Surfaces of a neuron's pieces, of what is merged with them, and marks of further pieces and merges."""
     inside, outside, marks = [], [], []
     true = of_model.truth == neuron.number
     for number, each in enumerate(pieces.objects):

@@ -14,7 +14,7 @@ from segraft.reporting.figures import INK
 
 WIDTH = 2.1
 """Inches of a column."""
-HEADING, LINE, LEGEND = 0.3, 0.14, 0.27
+HEADING, LINE, LEGEND = 0.34, 0.14, 0.27
 """Inches above all pictures, of a line of words below them, and at the end."""
 LONGEST = 26
 """Letters of a row's name that are shown: more do not fit beside a picture."""
