@@ -266,7 +266,8 @@ def test_tuning_scores_what_is_predicted_with_the_same_scale(
     assert call("predict", model, *data, "--out", tmp_path / "out", *one, *scaling) == 0
     assert call("evaluate", tmp_path / "out", *data, "--json", tmp_path / "scores.json") == 0
     expected = json.loads((tmp_path / "scores.json").read_text())["mean"]["dice"]
-    labelled = {"root": tmp_path / "cells", "score": "dice", **{name: (value,) for name, value in settings.items()}}
+    only = {name: (value,) for name, value in settings.items()} | {"bias": (0.0,)}
+    labelled = {"root": tmp_path / "cells", "score": "dice", **only}
     given = {"percentiles": (5.0, 95.0)} if "--percentiles" in scaling else {"range": (90.0, 700.0)}
     given = {"normalise": scaling[1]} if "--normalise" in scaling else given
     (row,) = (each for each in segraft.tune(model, "folder", **labelled, **given)["tried"] if _is(each, settings))
