@@ -14,6 +14,7 @@ from PIL import Image
 
 from segraft.model import checkpoint
 from segraft.networks import create_network
+from segraft.training import module as training
 from shared.models import a_config
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -27,6 +28,7 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_every_benchmark_is_tried_here() -> None:
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
+        "cheap_steps",
         "compare_scores",
         "graph_losses",
         "intensities",
@@ -62,6 +64,31 @@ def test_graph_losses_agree_with_their_transcription(monkeypatch: pytest.MonkeyP
     times = module["compare"](case, case.plain_terms, case.all_terms)
     assert set(times) == {"plain_s", "ours_s", "ratio"}
     assert set(case.plain_instance_terms()) == set(case.instance_terms())
+
+
+@pytest.mark.parametrize("method", ["graph", "at"])
+def test_steps_with_and_without_the_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    """The teacher is asked in every step of one kind, and in no other."""
+    module, asked, original = load("cheap_steps", monkeypatch), [], training.teacher_output
+
+    def counted(*arguments: Any) -> Any:
+        asked.append(1)
+        return original(*arguments)
+
+    monkeypatch.setattr(training, "teacher_output", counted)
+    sizes = ("--width", "2", "--size", "32", "--batch", "2", "--rounds", "3", "--method", method)
+    monkeypatch.setattr(sys, "argv", ["cheap_steps", *sizes, "--json", str(tmp_path / "seconds.json")])
+    module["main"]()
+    head, alone, cached, whole, gain = capsys.readouterr().out.splitlines()
+    assert head.startswith(f"resunet-tiny from resunet of width 2, {method}, 2 × 32 × 32, ")
+    assert alone.endswith("1.00 × alone")
+    assert (cached.split()[0], whole.split()[0], gain.split()[0]) == ("cached", "teacher", "with")
+    assert len(asked) == 4
+    seconds = json.loads((tmp_path / "seconds.json").read_text())
+    assert list(seconds) == ["alone", "cached teacher", "teacher itself"]
+    assert min(seconds.values()) > 0
 
 
 def test_the_gain_of_tiles(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,6 +199,31 @@ def test_what_is_damaged_is_made_again(
     assert_same_run(out, drawn)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_disappears_while_steps_read_it(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, workers: int
+) -> None:
+    """One line, in a worker as in the training process; what a killed process left is swept before."""
+    out, original = tmp_path / "run", caching.Caching.make
+
+    def taken_away(self: caching.Caching) -> None:
+        left = self.pool.parts[1].folder / ".000001.safetensors.99.part"
+        left.parent.mkdir(parents=True)
+        left.touch()
+        os.utime(left, (0, 0))
+        original(self)
+        assert not left.exists()
+        self.pool.parts[1].path(1).unlink()
+
+    monkeypatch.setattr(caching.Caching, "make", taken_away)
+    words = ["distill", "--config", str(runs["distill"]), "--out", str(out), "--cache", str(SIZE)]
+    assert main([*words, "--workers", str(workers)]) == 2
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"segraft: {out / 'cache'}")
+    assert "000001.safetensors cannot be read (" in line
+    assert line.endswith("resume the run, which makes it again")
+
+
 def test_a_disk_that_fills_up_while_the_pool_is_made(
     runs: dict[str, Path], drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 from segraft.errors import UserError
-from segraft.training.entries import Entries
+from segraft.training.entries import ABANDONED, Entries
 
 TENSORS = {"a": torch.arange(12.0).reshape(3, 4), "b": torch.arange(5, dtype=torch.float16), "c": torch.ones(1).int()}
 
@@ -70,3 +72,13 @@ def test_a_full_disk_leaves_nothing_and_what_was_there(entries: Entries, monkeyp
         entries.write(8, TENSORS)
     assert [path.name for path in entries.folder.iterdir()] == ["000007.safetensors"]
     assert entries.sound(7)
+
+
+def test_unfinished_files_are_swept_when_nobody_can_be_writing_them(entries: Entries) -> None:
+    old, new = (entries.folder / f".00000{n}.safetensors.99.part" for n in (1, 2))
+    for path, age in ((old, ABANDONED + 60), (new, ABANDONED - 60)):
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - age,) * 2)
+    entries.sweep()
+    assert {path.name for path in entries.folder.iterdir()} == {new.name, "000007.safetensors"}
+    Entries(entries.folder / "nowhere", ()).sweep()

@@ -53,6 +53,8 @@ class Caching:
 
     def make(self) -> None:
         """Make what is missing. Raises ``UserError`` for a full disk; what is made by then is kept."""
+        for part in self.pool.parts:
+            part.sweep()
         if not self.missing:
             return
         device = find_device(self.settings.device)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from segraft.files import replacing, unwritable
 
 CHECKSUM = "crc32"
 """Key of the checksum of all tensors, in the header of a file."""
+ABANDONED = 600.0
+"""Seconds after which nobody writes an unfinished file any more; one takes less than one."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,13 @@ class Entries:
             return kept == str(checksum(self.read(number)))
         except (OSError, safetensors.SafetensorError, UserError):
             return False
+
+    def sweep(self) -> None:
+        """Delete unfinished files of processes that were killed; those that another may be writing now stay."""
+        for path in self.folder.glob(".*.part"):
+            with suppress(OSError):  # another process sweeps, too
+                if time.time() - path.stat().st_mtime > ABANDONED:
+                    path.unlink()
 
 
 def checksum(tensors: Iterable[Tensor]) -> int:

@@ -30,7 +30,7 @@ from segraft.training.building import Trainee, new_distiller, new_trainee
 from segraft.training.minimum_size import note_smaller, usual_minimum
 from segraft.training.patches import Patches
 from segraft.training.recorded import complete
-from segraft.training.workers import refuse_import, usable
+from segraft.training.workers import in_their_words, refuse_import, usable
 
 try:
     from segraft.training.caching import open_cache
@@ -73,7 +73,7 @@ def run(settings: TrainSettings) -> Model:
     recorder = Recorder(settings, lambda: validation.run(model), best.keep)
     trainer = new_trainer(settings, recorder)
     record_settings(settings)
-    with interruptible(recorder), quiet():
+    with interruptible(recorder), quiet(), in_their_words():
         if cache:
             cache.make()
         trainer.fit(module, ckpt_path=last, weights_only=True)

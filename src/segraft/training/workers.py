@@ -11,10 +11,12 @@ import multiprocessing
 import sys
 import tokenize
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from segraft.errors import Notice
+from segraft.errors import Notice, UserError
 
 GUARD = 'if __name__ == "__main__":'
 PATIENCE = 120.0
@@ -29,6 +31,18 @@ def refuse_import() -> None:
     if _outermost("__mp_main__") is not None:
         script = getattr(sys.modules.get("__mp_main__"), "__file__", None) or "the script"
         sys.exit(f"segraft: {script} trains while another process imports it; put the training below '{GUARD}'")
+
+
+@contextmanager
+def in_their_words() -> Iterator[None]:
+    """Raise a ``UserError`` of a worker as it was: PyTorch hands on one that holds the worker's whole traceback."""
+    try:
+        yield
+    except UserError as error:
+        lines = str(error).splitlines() or [""]
+        if type(error) is not UserError or "in DataLoader worker process" not in lines[0]:
+            raise
+        raise UserError(lines[-1].partition("UserError: ")[2]) from error
 
 
 def usable(workers: int) -> int:
