@@ -21,6 +21,9 @@ from segraft.paper.recipe import Recipe
 from segraft.paper.tables import RECIPES, Part
 from segraft.run_folder import RunFolder
 
+NOTHING: Sequence[Group | None] = (None,)
+"""The groups of a recipe without a run."""
+
 
 class Difference(NamedTuple):
     """Mean of method − alone over test images, and its 95 % bootstrap interval over them."""
@@ -56,7 +59,7 @@ class Comparison:
         return [
             Line(part, label, RECIPES[name], group)
             for label, name in part.rows.items()
-            for group in self.groups.get(name) or [None]
+            for group in self.groups.get(name, NOTHING)
         ]
 
     def alone(self, group: Group) -> Group | None:
@@ -81,7 +84,7 @@ class Comparison:
             return None
         groups = (line.group, self.alone(line.group), self.teacher(line.group))
         means = [_mean(group, column, protocol) for group in groups]
-        return closed(*means, column)
+        return closed(column, *means)
 
     def difference(self, line: Line, column: Column, protocol: str) -> Difference | None:
         """What a student scored more than alone; None without scores of every image."""
@@ -102,10 +105,10 @@ def published_gap(recipe: Recipe, column: Column) -> tuple[float | None, bool]:
         return None, False
     values = [each.published.get(column) for each in (recipe, RECIPES[alone], RECIPES[recipe.teacher])]
     damaged = any(value is not None and value.status == "reconstructed" for value in values)
-    return closed(*(_score(value) for value in values), column), damaged
+    return closed(column, *(_score(value) for value in values)), damaged
 
 
-def closed(student: float | None, alone: float | None, teacher: float | None, column: Column) -> float | None:
+def closed(column: Column, student: float | None, alone: float | None, teacher: float | None) -> float | None:
     """(student − alone) / (teacher − alone); None without one of them, or where the teacher is no better than alone."""
     rank = SCORES[column.metric].rank
     if student is None or alone is None or teacher is None or not rank(teacher) > rank(alone):

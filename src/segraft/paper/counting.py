@@ -8,6 +8,7 @@ MobileNet's exactly; ``docs/differences.md``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,16 +17,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from segraft.networks import complexity, create_network
 from segraft.paper.networks import NetworkRow
+from segraft.settings import USUAL
 
 CLASSES = 1000
 """Outputs of the paper's MobileNet, and of its classifier, which is not used."""
 
 
+@cache
 def counted(row: NetworkRow) -> tuple[int, int]:
     """Parameters and multiply-adds of a network of Table I for one image, counted as published."""
     classes = row.network == "mobilenet"
     with torch.device("meta"):
-        network = create_network(row.network, row.shape[0], **({"dim": CLASSES} if classes else {})).eval()
+        network = create_network(row.network, row.shape[0], CLASSES if classes else int(USUAL["dim"])).eval()
     shape = (1, *row.shape)
     params, macs = complexity(network, shape)
     with torch.no_grad(), _Counter() as counter:
