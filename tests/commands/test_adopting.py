@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from segraft.cli import main
+from segraft.commands import reproducing
 from segraft.commands.recipe import recipe
 from segraft.data import DATASETS
 from segraft.errors import UserError

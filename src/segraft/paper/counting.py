@@ -2,7 +2,7 @@
 
 One for every value that convolutions add a bias to, that is activated, enlarged or added up in pooling, and two for
 every value that is normalised. That gives the published numbers within 0.5 % for all six networks, MALA's and
-MobileNet's exactly; ``docs/differences.md``.
+MobileNet's within 0.03 %; ``docs/differences.md``.
 """
 
 from __future__ import annotations

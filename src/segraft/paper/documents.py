@@ -31,7 +31,7 @@ def document(number: int, parts: Sequence[Part], comparison: Comparison, problem
     letters = Letters(every)
     sheets = [sheet for part in parts for sheet in _sheets(number, part, lines[part.name], comparison, letters)]
     heading = f"Table {number}: {TABLES[number].title}"
-    notes = [*remarks(number, parts, lines, comparison), *letters.notes(), *letters.differences(), *problems]
+    notes = [*remarks(number, parts, lines, comparison, letters), *letters.notes(), *letters.differences(), *problems]
     values = [value for line in every for value in tidy(number, line, comparison)]
     return Document(heading, sheets, made(every, letters), notes, values)
 

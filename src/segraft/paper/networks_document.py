@@ -26,7 +26,7 @@ COUNTS = (
 )
 TIMES = (
     "Published times are of the whole test set, on the authors' GPU; ours are of one pass over one image, from array "
-    "to array, without post-processing: mean ± standard deviation. While the machine is busy otherwise they mean little."
+    "to array, without post-processing: mean ± standard deviation. They mean little on a busy machine."
 )
 
 

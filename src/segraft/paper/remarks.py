@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from segraft.metrics.protocols import OURS, PAPER
+from segraft.paper.budget_letters import Letters
 from segraft.paper.comparison import Comparison, Line, alone_of
 from segraft.paper.printing import DAMAGED, MISSING, NONE_YET
 from segraft.paper.tables import TABLES, Part
@@ -28,20 +29,20 @@ PAIRED = (
 
 
 def remarks(
-    number: int, parts: Sequence[Part], lines: Mapping[str, Sequence[Line]], comparison: Comparison
+    number: int, parts: Sequence[Part], lines: Mapping[str, Sequence[Line]], comparison: Comparison, letters: Letters
 ) -> list[str]:
     """Notes below a table."""
     measured = any(line.group is not None for of_part in lines.values() for line in of_part)
     notes = [SIGNS, GAP]
     if measured:
         notes += [PROTOCOLS, PAIRED]
-        notes += [each for part in parts for each in _of_part(part, lines[part.name], comparison)]
+        notes += [each for part in parts for each in _of_part(part, lines[part.name], comparison, letters)]
     if any(line.group is not None and not line.group.first.comparable for each in lines.values() for line in each):
         notes.append("Scores of a budget that differs from the paper's are not comparable with the published ones.")
     return [*notes, *filter(None, [TABLES[number].note])]
 
 
-def _of_part(part: Part, lines: Sequence[Line], comparison: Comparison) -> Iterator[str]:
+def _of_part(part: Part, lines: Sequence[Line], comparison: Comparison, letters: Letters) -> Iterator[str]:
     """What is special about the runs on a data set."""
     missing = [line.label for line in lines if line.group is None]
     if len(missing) == len(lines):
@@ -50,10 +51,20 @@ def _of_part(part: Part, lines: Sequence[Line], comparison: Comparison) -> Itera
     if missing:
         yield f"{part.title}: not measured are {len(missing)} of {len(part.rows)} rows: {'; '.join(missing)}."
     for line in lines:
-        yield from (f"{part.title}, {line.label}: {each}." for each in _of_line(line, comparison))
-    counts = {line.label: len(line.group.images) for line in lines if line.group is not None}
-    if len({line.group.images for line in lines if line.group is not None}) > 1:
-        told = "; ".join(f"{label}: {count}" for label, count in counts.items())
+        called = f"{part.title}, {line.label} (budget {letters.of(line.group)})"
+        yield from (f"{called}: {each}." for each in _of_line(line, comparison))
+    yield from _different_images(part, lines, letters)
+
+
+def _different_images(part: Part, lines: Sequence[Line], letters: Letters) -> Iterator[str]:
+    """Which budgets were scored on how many images, where these are not the same."""
+    by_images: dict[frozenset[str], list[str]] = {}
+    for line in lines:
+        if line.group is not None:
+            by_images.setdefault(line.group.images, []).append(letters.of(line.group))
+    if len(by_images) > 1:
+        sets = sorted((len(images), sorted(set(of))) for images, of in by_images.items())
+        told = "; ".join(f"{count} images: budget{'s' * (len(of) > 1)} {', '.join(of)}" for count, of in sets)
         yield f"{part.title}: runs were scored on different images, and are compared where these are the same ({told})."
 
 

@@ -61,4 +61,4 @@ def _markdown(sheet: Sheet) -> str:
 
 def _escaped(text: str) -> str:
     """Text in which nothing is an end of a cell or markup."""
-    return text.replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
