@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segraft.commands.report import paired_difference
+from segraft.metrics.bootstrap import paired_difference
 
 SCORES = ("aji", "pq", "f1", "sq", "dice", "sbd", "dic", "voi", "arand")
 

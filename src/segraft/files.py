@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ def write_text(path: str | Path, text: str) -> None:
     """
     with unwritable(Path(path)), replacing(Path(path)) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def digest(path: str | Path) -> str:
+    """First twelve digits of the SHA-256 of a file."""
+    return sha256(Path(path).read_bytes()).hexdigest()[:12]
 
 
 def make_folder(path: str | Path) -> None:

@@ -14,6 +14,7 @@ from segraft.commands import reproducing
 from segraft.commands.recipe import recipe
 from segraft.data import DATASETS
 from segraft.errors import UserError
+from segraft.files import digest
 from segraft.graphs.offsets import OFFSETS_2D
 from segraft.model import checkpoint
 from segraft.model.config import ModelConfig, NetworkConfig
@@ -112,7 +113,7 @@ def test_an_adopted_teacher_teaches(tmp_path: Path, without_reports: None) -> No
     assert not (runs / name).exists(), "no other teacher was trained"
     spent = read(out / "scores.json").spent
     assert spent is not None
-    assert spent.teacher == reproducing.digest(teacher)
+    assert spent.teacher == digest(teacher / "model.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from segraft.cli import main
-from segraft.commands.report import caveat, compare, over_seeds, paired_difference, verdict
+from segraft.commands.report import caveat, compare, over_seeds, verdict
 from segraft.errors import UserError
 from segraft.model import benchmarking
 from shared.run_folders import make_run
@@ -81,20 +80,6 @@ def test_costs_of_seeds_are_means_of_what_is_known() -> None:
     one = {**times, "parameters": 300, "file": 1200, "memory": 10, "size": (4, 4)}
     assert over_seeds([one, {**one, "total": 2.0, "memory": None}]) == {**one, "total": 1.5}
     assert over_seeds([{**one, "memory": None}])["memory"] is None
-
-
-def test_paired_difference_is_that_of_the_images() -> None:
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=50)  # how hard each image is counts for both
-    mean, low, high = paired_difference((images + 0.1).tolist(), images.tolist())
-    assert mean == pytest.approx(0.1)
-    assert low == pytest.approx(0.1)
-    assert high == pytest.approx(0.1)
-    noise = rng.normal(size=400)
-    mean, low, high = paired_difference(noise.tolist(), [0.0] * 400)
-    error = 1.96 * noise.std() / 20
-    assert mean == pytest.approx(noise.mean())
-    assert (low, high) == (pytest.approx(mean - error, abs=0.01), pytest.approx(mean + error, abs=0.01))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from segraft.data.masks import note_doubtful
 from segraft.errors import UserError
 from segraft.files import make_folder
 from segraft.labels.masks import Masks
+from segraft.metrics.bootstrap import paired_difference
 from segraft.metrics.protocols import BESIDE, OURS, Protocol, beside
 from segraft.metrics.scores import SCORES
 from segraft.metrics.scoring import evaluate, summarise
@@ -228,16 +229,6 @@ def caveat(models: Mapping[str, Sequence[str]]) -> str:
         return "One run of each: another seed gives other numbers, and the interval knows nothing of that."
     counted = ", ".join(f"{model} {len(runs)}" for model, runs in models.items())
     return f"Seeds: {counted}. Differences are of means over seeds; their intervals are over images, not over seeds."
-
-
-def paired_difference(
-    first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, draws: int = 10_000, seed: int = 0
-) -> tuple[float, float, float]:
-    """Mean of ``first − second``, image by image, and its 95 % percentile bootstrap interval over images."""
-    differences = np.subtract(first, second)
-    picks = np.random.default_rng(seed).integers(len(differences), size=(draws, len(differences)))
-    low, high = np.percentile(differences[picks].mean(1), (2.5, 97.5))
-    return float(differences.mean()), float(low), float(high)
 
 
 def _table(scores: Mapping[str, Sequence[Scores]], costs: Mapping[str, Mapping[str, str]]) -> Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from segraft.commands.adopting import adopted
 from segraft.commands.orders import ADOPTED, Order, teacher_of
 from segraft.commands.recipe_scores import score
 from segraft.errors import UserError
+from segraft.files import digest
 from segraft.metrics.scoring import summarise
 from segraft.model.checkpoint import locate
 from segraft.model.hardware import hardware
@@ -39,7 +39,7 @@ def reproduce(chosen: Recipe, order: Order) -> Path:
     heading = f"{chosen.name}: {settings.steps} steps, run folder {settings.out}"
     print(*filter(None, (heading, note)), sep="\n", flush=True)
     finish(settings)
-    teacher = None if chosen.teacher is None else digest(order.teacher_folder(chosen))
+    teacher = None if chosen.teacher is None else digest(locate(order.teacher_folder(chosen)))
     result = {
         "scale": scaled,
         "seed": settings.seed,
@@ -63,7 +63,7 @@ def adopt(chosen: Recipe, order: Order, source: str | Path) -> Path:
     folder = order.out / f"{chosen.name}{ADOPTED}{model.ending()}"
     if folder.exists() and not order.resume:
         raise UserError(f"{folder} is there already, expected a new run; add --resume, or choose another --out")
-    if RunFolder(folder).model.exists() and digest(folder) != digest(source):
+    if RunFolder(folder).model.exists() and digest(locate(folder)) != digest(locate(source)):
         raise UserError(f"{folder} holds another model than {source}, expected the same; choose another --out")
     differs = model.differs(chosen)
     note = _note("trained elsewhere", differs)
@@ -79,11 +79,6 @@ def adopt(chosen: Recipe, order: Order, source: str | Path) -> Path:
         "command": order.command(chosen, model=source),
     }
     return _finish(chosen, order, folder, result)
-
-
-def digest(model: str | Path) -> str:
-    """First twelve digits of the SHA-256 of a model file, or of that in a run folder."""
-    return sha256(locate(model).read_bytes()).hexdigest()[:12]
 
 
 def _finish(chosen: Recipe, order: Order, folder: Path, result: dict[str, Any]) -> Path:

@@ -2,109 +2,204 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from segraft.commands.orders import Order
+from segraft.commands.table_runs import Attempt, train_missing
+from segraft.commands.table_times import NAME, REPEATS, Times
 from segraft.errors import UserError, choose
 from segraft.files import write_text
-from segraft.metrics.protocols import OURS, PAPER
-from segraft.paper import RECIPES, TABLES
-from segraft.paper.cost import size, size_of
-from segraft.paper.networks import METRICS, NETWORK_ROWS
-from segraft.paper.printing import DAMAGED, MISSING, NONE_YET, ROMAN, SIZED, cell, title
-from segraft.paper.results import Result, finished
+from segraft.paper import TABLES
+from segraft.paper.budget import Budget
+from segraft.paper.comparison import Comparison
+from segraft.paper.documents import document
+from segraft.paper.gathering import gather
+from segraft.paper.networks_document import networks_document, rows_called
+from segraft.paper.printing import ROMAN
+from segraft.paper.selection import Selection
+from segraft.paper.sheets import Document, Sheet
 from segraft.paper.tables import Part
 from segraft.terminal.tables import print_table
 
-Grid = tuple[str, list[str], list[list[str]]]
-"""Title, header and rows."""
+KINDS = {".md": "Markdown", ".csv": "values, one a line", ".html": "a page"}
+"""What is written, by the ending of the file."""
+NETWORKS = 1
+"""The table that trains nothing."""
 
 
-def table(number: str, *, runs: str | Path = "runs", markdown: str | Path | None = None) -> None:
-    """Print a table of the paper, published beside measured: "published / measured" in every cell.
+def table(
+    number: str,
+    *,
+    runs: str | Path = "runs",
+    out: str | Path | None = None,
+    dataset: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    run: bool = False,
+    root: str | Path | None = None,
+    seeds: int | None = None,
+    scale: float = 1.0,
+    steps: int | None = None,
+    patch: tuple[int, ...] | None = None,
+    batch: int | None = None,
+    rate: float | None = None,
+    teacher_width: int | None = None,
+    training: str = "recipe",
+    repeats: int | None = None,
+    device: str = "auto",
+) -> int:
+    """Print a table of the paper, published beside measured, and return the exit code.
 
-    Measured is by the protocol paper, and by ours beside it where that says something else: the mean ± standard
-    deviation over seeds of the recipe's finished runs with the largest budget there is. Table I is counted.
+    Measured is the mean ± standard deviation over seeds of the finished runs in a folder, by both protocols; every
+    budget has a line of its own. With ``run`` what is missing is trained first, as segraft recipe does; stopped and
+    given again it goes on. Table I is counted, and timed with ``run``.
 
     Parameters
     ----------
     number : of the table, 1 to 6 or I to VI
     runs : folder of the recipes' runs
-    markdown : file to write the table to, as Markdown
+    out : file to write as well: .md Markdown, .csv all values one a line, .html a page of its own
+    dataset : data sets of the table, such as bbbc039; by default all
+    methods : teacher, none, at, spkd, rekd, biskd, graph; by default all
+    rows : parts of rows' names, or recipes' names; what they are compared with comes along
+    run : train what is missing first; in Table I, time the networks
+    root : folder of the data set, or one that holds a folder of each data set's name
+    seeds : runs of each student that there shall be, by default 1; teachers are trained once
+    scale : from above 0 to 1: fewer steps, smaller crops and teachers
+    steps : of the training, in place of the recipe's; so with ``patch``, ``batch`` and ``rate``
+    patch : size of the training patches in pixels
+    batch : patches per step
+    rate : learning rate
+    teacher_width : of a teacher that is trained: filters per level as width × (1, 2, 4, 8, 16)
+    training : whose settings hold otherwise: those of the recipe, or the package's
+    repeats : passes that are timed in Table I, by default 3
+    device : where to train or to time: auto, cpu, cuda or mps
+
+    Returns
+    -------
+    0; 1 where some runs failed or could not be read; 2 where all failed, or there was no data
 
     Raises
     ------
-    UserError : there is no such table, a run's scores cannot be read, or the file cannot be written
+    UserError : there is no such table, data set, method or row, a number is out of range, or the file cannot be written
     """
     known = {str(value): value for value in TABLES} | ROMAN
     chosen = choose("table", str(number).upper(), known)
-    results = finished(Path(runs))
-    grids = list(_grids(chosen, results))
-    for heading, header, rows in grids:
-        shown = Table(*header, title=heading, box=SIMPLE_HEAD)
-        for row in rows:
-            shown.add_row(*row)
-        print_table(shown)
-    notes = _notes(chosen, results)
-    print(*notes, sep="\n")
-    if markdown is not None:
-        path = Path(markdown)
-        if path.is_dir():
-            raise UserError(f"markdown: got the folder {path}, expected a file; give another name")
-        write_text(path, "\n".join([*map(_markdown, grids), *notes]) + "\n")
+    path = None if out is None else Path(out)
+    if path is not None:
+        check_file(path)
+    selection = Selection(dataset, methods, rows)
+    budget = Budget(
+        scale=scale, steps=steps, patch=patch, batch=batch, rate=rate, teacher_width=teacher_width, training=training
+    )
+    told = {"root": root, "seeds": seeds, **budget.told}
+    if chosen == NETWORKS:
+        _refuse({"dataset": dataset, "methods": methods, **told}, "for Table 1", "trains nothing")
+        made, code = _networks(rows, Path(runs), run, repeats, device)
+    else:
+        _refuse({"repeats": repeats}, f"for Table {chosen}", "is not timed")
+        if not run:
+            _refuse(told, "without --run", "trains nothing")
+        order = _order(root, Path(runs), budget, device) if run else None
+        made, code = _scores(chosen, selection, Path(runs), order, 1 if seeds is None else seeds)
+    show(made)
+    if path is not None:
+        write(made, path)
+    return code
 
 
-def _markdown(grid: Grid) -> str:
-    heading, header, rows = grid
-    lines = [header, ["---"] * len(header), *rows]
-    text = "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
-    return f"**{heading}**\n\n{text}"
-
-
-def _grids(number: int, results: Sequence[Result]) -> Iterator[Grid]:
-    """The parts of a table."""
-    heading = f"Table {number}: {TABLES[number].title}"
-    if number == 1:
-        yield _networks(heading)
-    for part in TABLES[number].parts:
-        yield _part(f"{heading}; {part.title}", part, number == SIZED, results)
-
-
-def _networks(heading: str) -> Grid:
-    """Table I: published / counted."""
-    rows = []
-    for row in NETWORK_ROWS:
-        params, macs = size_of(row)
-        counted = (f"{params / 1e6:.2f}", f"{macs / 1e9:.2f}", NONE_YET)
-        cells = [f"{row.published(name).digits} / {each}" for name, each in zip(METRICS, counted, strict=True)]
-        rows.append([row.title, " × ".join(map(str, row.shape)), *cells])
-    return heading, ["network", "image", *METRICS.values()], rows
-
-
-def _part(heading: str, part: Part, sized: bool, results: Sequence[Result]) -> Grid:
-    """Rows of one data set."""
-    header = ["row", *(["params M", "GMACs"] if sized else []), *(title(column) for column in part.columns)]
-    rows = []
-    for label, name in part.rows.items():
-        recipe = RECIPES[name]
-        cells = [f"{size(recipe)[0] / 1e6:.3f}", f"{size(recipe)[1] / 1e9:.2f}"] if sized else []
-        rows.append([label, *cells, *(cell(recipe, column, results) for column in part.columns)])
-    return heading, header, rows
-
-
-def _notes(number: int, results: Sequence[Result]) -> list[str]:
-    """What a reader must know."""
-    if number == 1:
-        return ["Cells: published / counted, convolutions only.", TABLES[1].note]
-    notes = [
-        f"Cells: published / measured by the protocol {PAPER.name}, and by {OURS.name} where it says something else.",
-        f'"{MISSING}" is not in the paper, "{NONE_YET}" not measured; {DAMAGED} computed from the text.',
+def _scores(number: int, selection: Selection, runs: Path, order: Order | None, seeds: int) -> tuple[Document, int]:
+    """Tables II to VI, after training what is missing; and the exit code."""
+    parts = selection.parts(number)
+    attempt = Attempt() if order is None else train_missing(parts, order, seeds)
+    gathered = gather(runs)
+    comparison = Comparison(gathered.runs)
+    problems = [
+        *attempt.without_data,
+        *(f"Failed: {task}: {reason}." for task, reason in attempt.failed.items()),
+        *(f"Left out: {reason}." for reason in (*gathered.damaged, *gathered.foreign)),
     ]
-    if any(each.recipe in TABLES[number].recipes and not each.comparable for each in results):
-        notes.append(
-            "Scores with a budget in brackets are of other experiments: not comparable with the published ones."
+    for line in (*attempt.without_data, *gathered.damaged):
+        print(f"segraft: {line}", file=sys.stderr, flush=True)
+    made = document(number, _shown(parts, comparison, selection), comparison, problems)
+    unread = 0 if not gathered.damaged else 1 if gathered.runs else 2
+    return made, max(attempt.code, unread)
+
+
+def _shown(parts: Sequence[Part], comparison: Comparison, selection: Selection) -> list[Part]:
+    """Parts that the paper has, that are measured, or that were asked for."""
+    return [
+        part
+        for part in parts
+        if part.in_paper or selection.datasets or any(line.group is not None for line in comparison.lines(part))
+    ]
+
+
+def _networks(rows: Sequence[str], runs: Path, run: bool, repeats: int | None, device: str) -> tuple[Document, int]:
+    """Table I, after timing what is missing; and the exit code."""
+    if not run:
+        _refuse({"repeats": repeats}, "without --run", "times nothing")
+    chosen = rows_called(rows)
+    times = Times(runs / NAME)
+    timed = times.measure(chosen, REPEATS if repeats is None else repeats, device) if run else times.read()
+    return networks_document(chosen, timed, "segraft table 1 --run"), 0
+
+
+def _order(root: str | Path | None, runs: Path, budget: Budget, device: str) -> Order:
+    """How missing runs are made."""
+    if root is None or not Path(root).exists():
+        found = "got none" if root is None else f"{root} does not exist"
+        raise UserError(
+            f"root: {found} to train what is missing, expected the folder of the data set, or one that holds a folder "
+            "of each data set's name; give --root"
         )
-    return [*notes, *filter(None, [TABLES[number].note])]
+    return Order(Path(root), runs, budget, None, device, resume=True)
+
+
+def _refuse(given: dict[str, object], where: str, why: str) -> None:
+    """Raise ``UserError`` for options that would do nothing."""
+    names = [name for name, value in given.items() if value not in (None, (), [])]
+    if names:
+        raise UserError(f"{names[0]}: got {given[names[0]]} {where}, which {why}; omit it")
+
+
+def show(made: Document) -> None:
+    """Print sheets and notes."""
+    print(made.title)
+    for sheet in (*made.sheets, *([made.made] if made.made is not None else [])):
+        print_table(_printed(sheet))
+    print(*made.notes, sep="\n")
+
+
+def _printed(sheet: Sheet) -> Table:
+    shown = Table(*sheet.header, title=sheet.title, title_justify="left", box=SIMPLE_HEAD)
+    for row in sheet.rows:
+        shown.add_row(*row)
+    return shown
+
+
+def check_file(path: Path) -> None:
+    """Raise ``UserError`` for a folder, and for an ending that is none of ``KINDS``, before anything is computed."""
+    if path.is_dir():
+        raise UserError(f"out: got the folder {path}, expected a file; give {path / 'table.md'} for example")
+    choose("ending of a table's file", path.suffix.lower(), KINDS)
+
+
+def write(made: Document, path: Path) -> None:
+    """Write a table as its file's ending says, completely or not at all.
+
+    Raises ``UserError`` for a full disk or a read-only folder, and where a page needs what is not installed.
+    """
+    if path.suffix.lower() == ".html":
+        from segraft.reporting.table_page import table_page
+
+        text = table_page(made)
+    else:
+        text = made.csv() if path.suffix.lower() == ".csv" else made.markdown()
+    write_text(path, text)
+    print(f"Written: {path}")

@@ -101,14 +101,25 @@ def read(path: Path) -> Result:
         if values.get("spent") is not None:
             values["spent"] = _spent(values["spent"])
         values["differs"] = tuple(values.get("differs", ()))
+        _check_numbers(values["scores"])
+        for by_segmentation in values["images"].values():
+            _check_numbers(by_segmentation)
         return Result(
             **{each.name: values[each.name] for each in fields(Result) if _required(each) or each.name in values}
         )
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"{path} holds no scores of a recipe ({type(error).__name__}: {error}), expected what segraft recipe "
             "writes; delete it and run the recipe again"
         ) from error
+
+
+def _check_numbers(scores: Mapping[str, BySegmentation]) -> None:
+    """Raise ``ValueError`` for a score that is no finite number."""
+    for by_name in (each for outer in scores.values() for each in outer.values()):
+        for name, value in by_name.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise ValueError(f"{name} is {value!r}")
 
 
 def _spent(values: Mapping[str, Any]) -> Spent:

@@ -27,6 +27,8 @@ class Part:
     title: str
     rows: Mapping[str, str]
     columns: tuple[Column, ...]
+    name: str
+    """What recipes call the data set."""
     dataset: str
     """Name of its reader."""
     in_paper: bool = True
@@ -60,7 +62,7 @@ def _ablation(place: str) -> tuple[Part, ...]:
 
 def _part(bench: Bench, rows: Mapping[str, str], in_paper: bool = True) -> Part:
     title = bench.title if in_paper else f"{bench.title}, in place of {CVPPP.title}"
-    return Part(title, rows, bench.columns, bench.dataset, in_paper and bool(bench.paper))
+    return Part(title, rows, bench.columns, bench.name, bench.dataset, in_paper and bool(bench.paper))
 
 
 TABLES: dict[int, Table] = {

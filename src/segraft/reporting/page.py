@@ -13,6 +13,7 @@ from segraft.files import write_text
 from segraft.model.model import Model, load
 from segraft.reporting.projection import Projection
 from segraft.reporting.tables import Scores, score_rows, segmentation_row, settings_rows
+from segraft.reporting.template import render
 from segraft.reporting.view import View, computed_view
 from segraft.run_folder import RunFolder
 from segraft.types import Sample
@@ -102,7 +103,8 @@ def write_report(
     first = {name: runs[0] for name, runs in models.items()}
     projections: dict[int, Projection] = {}
     views = [{name: run.view(k, sample) for name, run in first.items()} for k, sample in enumerate(samples[:PICTURES])]
-    text = _render(
+    text = render(
+        "report.html.j2",
         title=title,
         findings=findings,
         notes=notes,
@@ -156,16 +158,3 @@ def _figures(models: Mapping[str, Sequence[Shown]], score: str, opening: bool) -
         "score_curves": draw(curves, names, falling=False),
         "term_curves": draw(term_curves(histories), names, falling=True),
     }
-
-
-def _render(**values: Any) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(**values)
