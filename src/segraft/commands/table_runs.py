@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from segraft.commands.orders import Order
@@ -31,6 +31,11 @@ class Task:
 
     def __str__(self) -> str:
         return f"{self.recipe.name}, seed {self.seed}"
+
+    @property
+    def place(self) -> int:
+        """Of its seed among those of the recipe."""
+        return self.seed - self.recipe.settings.seed
 
     def ordered(self, order: Order) -> Order:
         """The order for it; the recipe's own seed is not told, as in its folder's name."""
@@ -67,7 +72,7 @@ def train_missing(parts: Sequence[Part], order: Order, seeds: int) -> Attempt:
     for name in {name for part in parts for name in part.rows.values()}:
         order.settings(RECIPES[name])
     attempt = Attempt()
-    tasks = list(_tasks(parts, order, seeds, attempt))
+    tasks = _tasks(parts, order, seeds, attempt)
     failed: set[str] = set()
     for number, task in enumerate(tasks, 1):
         print(f"[{number} of {len(tasks)}] {task}", flush=True)
@@ -114,8 +119,8 @@ def _refuse_others(task: Task, order: Order) -> None:
         raise UserError(f"{path} is of a student of another teacher than the one there; choose another --runs")
 
 
-def _tasks(parts: Sequence[Part], order: Order, seeds: int, attempt: Attempt) -> Iterator[Task]:
-    """What is missing: the first missing seed of all recipes, then the second, and so on; teachers come first."""
+def _tasks(parts: Sequence[Part], order: Order, seeds: int, attempt: Attempt) -> list[Task]:
+    """What is missing: the first seed of all recipes, then the second, and so on; teachers come first."""
     results = [run.result for run in gather(order.out).runs]
     missing: dict[str, list[Task]] = {}
     taken: list[Data] = []
@@ -131,8 +136,7 @@ def _tasks(parts: Sequence[Part], order: Order, seeds: int, attempt: Attempt) ->
         for recipe in recipes:
             left = _missing_seeds(recipe, [each for each in results if _scored(each, data)], order, seeds)
             missing[recipe.name] = [Task(recipe, seed, data) for seed in left]
-    for turn in range(seeds):
-        yield from (left[turn] for left in missing.values() if turn < len(left))
+    return sorted((task for left in missing.values() for task in left), key=lambda each: each.place)
 
 
 def _in_order(part: Part) -> list[Recipe]:
