@@ -55,7 +55,7 @@ VERBS = {
     "info": "Say what a model is and how it was trained.",
     "report": "Compare runs on the same images, in a table and a page.",
     "recipe": "Repeat a published experiment, or list all of them.",
-    "table": "Print a table of the paper: published beside measured scores.",
+    "table": "Print a table of the paper, published beside measured; train what it lacks.",
     "demo": "Tell the whole story on generated images: teacher, students, report.",
 }
 """The verbs; ``segraft.commands.NAME.NAME`` is imported when it is called: the help does not wait for PyTorch."""
