@@ -55,7 +55,7 @@ VERBS = {
     "info": "Say what a model is and how it was trained.",
     "report": "Compare runs on the same images, in a table and a page.",
     "recipe": "Repeat a published experiment, or list all of them.",
-    "table": "Print a table of the paper: published beside measured scores.",
+    "table": "Print a table of the paper, published beside measured; train what it lacks.",
     "figure": "Draw a figure of the paper: segmentations, neurons, embeddings, memory.",
     "demo": "Tell the whole story on generated images: teacher, students, report.",
 }

@@ -50,11 +50,11 @@ def test_published_beside_measured(runs: Path, tmp_path: Path, capsys: Capture) 
     assert list(of) == [*titles, "How it was measured"]
     row = "ResUNet-tiny from ResUNet, Ours"
     # fake scores: sbd dic aji dice f1 pq, 0.01 from one to the next, aji 0.1 higher by protocol paper
-    told = ["0.884", "56 %", "0.770 ± 0.071", "0.670 ± 0.071", "62 %", "+0.250 (+0.250 to +0.250)", "B"]
+    told = ["0.884", "0.770 ± 0.071", "0.670 ± 0.071", "56 %", "62 %", "+0.250 (+0.250 to +0.250)", "B"]
     assert cells(of[titles[0]], row) == told
-    assert cells(of[titles[1]], row)[:4] == ["0.946", "64 %", "0.690 ± 0.071", "0.690 ± 0.071"]
-    assert cells(of[titles[0]], "ResUNet, teacher") == ["0.899", "–", "0.920", "0.820", "–", "–", "A"]
-    assert cells(of[titles[0]], "ResUNet-tiny, alone")[-4:] == ["0.420 ± 0.000", "–", "–", "B"]
+    assert cells(of[titles[1]], row)[:4] == ["0.946", "0.690 ± 0.071", "0.690 ± 0.071", "64 %"]
+    assert cells(of[titles[0]], "ResUNet, teacher") == ["0.899", "0.920", "0.820", "–", "–", "–", "A"]
+    assert cells(of[titles[0]], "ResUNet-tiny, alone")[-5:] == ["0.420 ± 0.000", "–", "–", "–", "B"]
     assert "- Budget B: 2000 steps of 4 × 256×256, package, rate 0.003, scored on 4 images." in text
     assert "not comparable with the published ones" in text
     printed = capsys.readouterr().out
@@ -114,7 +114,7 @@ def test_what_stands_in_the_place_of_the_papers_data_is_shown_where_it_is_measur
     table("6", runs=tmp_path, out=tmp_path / "table.md")
     text = (tmp_path / "table.md").read_text()
     title = "BBBC039V1, in place of CVPPP: PQ ↑"
-    assert cells(sheets(text)[title], "S1/20, alone")[:3] == ["n/a", "–", "0.550"]
+    assert cells(sheets(text)[title], "S1/20, alone")[:2] == ["n/a", "0.550"]
     assert "BBBC039V1, in place of CVPPP: not measured are 6 of 8 rows: S1/20, Ours; S1/15, Ours;" in text
     assert "CVPPP: nothing is measured." in text
 
@@ -126,7 +126,7 @@ def test_budgets_are_never_averaged_together(runs: Path, tmp_path: Path) -> None
     text = (tmp_path / "table.md").read_text()
     aji = sheets(text)["BBBC039V1: AJI ↑"]
     lines = [line for line in aji.splitlines() if line.startswith("| ResUNet-tiny from ResUNet, Ours")]
-    assert [[cell.strip() for cell in line.split("|")][4] for line in lines] == ["0.770 ± 0.071", "1.020", "1.020"]
+    assert [[cell.strip() for cell in line.split("|")][3] for line in lines] == ["0.770 ± 0.071", "1.020", "1.020"]
     alone = "no run of table2-bbbc039-resunet-tiny-none with the same budget and images"
     assert [f"(budget {letter}): {alone}" in text for letter in "BCD"] == [False, True, True]
     assert "(3 images: budget C; 4 images: budgets A, B, D)" in text
@@ -153,7 +153,7 @@ def test_scores_of_one_protocol_are_shown_and_told(runs: Path, tmp_path: Path) -
     table("2", runs=runs, out=tmp_path / "table.md", **CHOSEN)
     text = (tmp_path / "table.md").read_text()
     shown = cells(sheets(text)["BBBC039V1: AJI ↑"], "ResUNet-tiny from ResUNet, Ours")
-    assert shown[2:6] == ["–", "0.670 ± 0.071", "–", "–"]
+    assert shown[1:6] == ["–", "0.670 ± 0.071", "56 %", "–", "–"]
     assert "has no scores by protocol paper; delete its scores.json and run it again" in text
 
 

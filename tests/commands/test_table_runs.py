@@ -193,30 +193,3 @@ def test_where_data_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         find(parts["fib25"], tmp_path, [of_paper])
     (tmp_path / "fib25").mkdir()
     assert find(parts["fib25"], tmp_path, [of_paper]).root == tmp_path / "fib25"
-
-
-@pytest.mark.slow
-def test_a_column_on_real_nuclei(
-    real_data: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Table VI's smallest student, alone and from a teacher, on some images of BBBC039."""
-    monkeypatch.undo()
-    source, root = real_data / "bbbc039", tmp_path / "data" / "bbbc039"
-    (root / "metadata").mkdir(parents=True)
-    for folder in ("images", "masks"):
-        (root / folder).symlink_to(source / folder)
-    for name, count in {"training": 6, "validation": 1, "test": 3}.items():
-        lines = (source / "metadata" / f"{name}.txt").read_text().split()[:count]
-        (root / "metadata" / f"{name}.txt").write_text("\n".join(lines) + "\n")
-    told = ["table", "6", "--dataset", "bbbc039", "--rows", "S1/20", "--run", "--root", str(tmp_path / "data")]
-    told += ["--runs", str(tmp_path / "runs"), "--training", "package", "--steps", "40", "--patch", "96", "96"]
-    told += ["--batch", "4", "--rate", "0.003", "--teacher-width", "4", "--device", "cpu"]
-    assert main([*told, "--out", str(tmp_path / "t.csv")]) == 0
-    values = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
-    assert {each["row"] for each in values} == {"S1/20, alone", "S1/20, Ours"}
-    dice = [float(each["measured"]) for each in values if each["metric"] == "dice"]
-    assert len(dice) == 4
-    assert min(dice) > 0.3, "it has learnt something"
-    capsys.readouterr()
-    assert main(told) == 0
-    assert "[1 of" not in capsys.readouterr().out, "nothing is repeated"

@@ -33,7 +33,10 @@ class Times:
             return []
         expected = f"times of segraft table 1 --run; delete {self.path.name} and run it again"
         try:
-            return [_timed(each) for each in read_json(self.path, expected)]
+            found = read_json(self.path, expected)
+            if not isinstance(found, list):
+                raise TypeError(f"a {type(found).__name__}")
+            return [_timed(each) for each in found]
         except (TypeError, KeyError, ValueError) as error:
             raise UserError(f"{self.path} holds no times ({error}), expected {expected}") from error
 

@@ -21,7 +21,11 @@ from segraft.paper.tidy import tidy
 
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 PUBLISHED = ("row", "published", "gap closed, published")
-MEASURED = ("measured, protocol paper", "protocol ours", "gap closed, measured", "minus alone, 95 %", "budget")
+"""Columns where nothing is measured."""
+BOTH = (
+    *("row", "published", "measured, protocol paper", "protocol ours", "gap closed, published"),
+    *("gap closed, measured", "minus alone, 95 %", "budget"),
+)
 
 
 def document(number: int, parts: Sequence[Part], comparison: Comparison, problems: Sequence[str] = ()) -> Document:
@@ -46,17 +50,19 @@ def _sheets(
     for column in part.columns:
         arrow = ARROWS[SCORES[column.metric].better]
         rows = [_row(line, column, comparison, letters, measured) for line in lines]
-        yield Sheet(f"{part.title}: {title(column)} {arrow}", PUBLISHED + MEASURED * measured, rows)
+        yield Sheet(f"{part.title}: {title(column)} {arrow}", BOTH if measured else PUBLISHED, rows)
 
 
 def _row(line: Line, column: Column, comparison: Comparison, letters: Letters, measured: bool) -> list[str]:
     gap, damaged = published_gap(line.recipe, column)
-    cells = [line.label, published_text(line.recipe, column), _percent(gap) + DAMAGED * (damaged and gap is not None)]
+    said = published_text(line.recipe, column)
+    gap_said = _percent(gap) + DAMAGED * (damaged and gap is not None)
     if not measured:
-        return cells
+        return [line.label, said, gap_said]
     scores = [_score(line, column, protocol.name) for protocol in (PAPER, OURS)]
+    gap_found = _percent(comparison.gap(line, column, PAPER.name))
     difference = _signed(comparison.difference(line, column, PAPER.name), column)
-    return [*cells, *scores, _percent(comparison.gap(line, column, PAPER.name)), difference, letters.of(line.group)]
+    return [line.label, said, *scores, gap_said, gap_found, difference, letters.of(line.group) or NONE_YET]
 
 
 def _score(line: Line, column: Column, protocol: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -11,7 +9,7 @@ from segraft.metrics.protocols import OURS, PAPER
 from segraft.paper import RECIPES, Recipe
 from segraft.paper.columns import POSTPROCESSING, Column
 from segraft.paper.cost import cost
-from segraft.paper.results import Result, measured
+from segraft.paper.results import Result
 from segraft.terminal.tables import print_table
 
 ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6}
@@ -57,15 +55,6 @@ def compared(recipe: Recipe, result: Result) -> Table:
         published = published_text(recipe, column)
         table.add_row(column.segmentation, column.title, column.metric, published, *(f"{each:.4f}" for each in values))
     return table
-
-
-def cell(recipe: Recipe, column: Column, results: Sequence[Result]) -> str:
-    """A published score, what was measured by the paper's protocol, and by ours where that says something else."""
-    paper, ours = (
-        measured(results, recipe.name, column.segmentation, column.metric, protocol.name) for protocol in (PAPER, OURS)
-    )
-    beside = "" if ours is None or (paper is not None and paper.digits == ours.digits) else f", ours {ours.digits}"
-    return f"{published_text(recipe, column)} / {paper if paper is not None else NONE_YET}{beside}"
 
 
 def title(column: Column) -> str:
