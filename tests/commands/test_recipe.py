@@ -110,7 +110,8 @@ def test_every_kind_of_recipe_runs(name: str, runs: Path, tmp_path: Path) -> Non
     assert result.hardware["device"] == "cpu"
     assert result.hardware["threads"] >= 1
     assert result.seconds["training"] is not None
-    assert result.seconds["training"] > 0 < (result.seconds["scoring"] or 0)
+    assert result.seconds["training"] > 0
+    assert result.seconds["scoring"] is not None
     assert result.command.endswith(f"{name} --root {tmp_path} --scale 0.001")
 
 
