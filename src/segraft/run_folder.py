@@ -15,6 +15,8 @@ from segraft.metrics.scores import choosing
 
 MODEL = "model.safetensors"
 CONFIG = "config.yaml"
+TUNED = "tuned"
+"""Marks the line of the metrics that the search of the segmentation wrote, after the last step."""
 
 
 class RecordedData(NamedTuple):
@@ -82,11 +84,16 @@ class RunFolder:
             ) from error
 
     def history_until(self, step: int) -> list[str]:
-        """Lines of the metrics as text, up to a step; one that a full disk cut short is left out."""
+        """Lines of the metrics as text, up to a step, but for one that a full disk cut short or that ends a run."""
         if not self.metrics.exists():
             return []
         lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        whole = [(line, json.loads(line)) for line in lines if line.endswith("\n")]
+        return [line for line, values in whole if values["step"] <= step and TUNED not in values]
+
+    def tuned(self) -> bool:
+        """Whether the segmentation of the model was tuned at the end of the training."""
+        return self.metrics.exists() and any(TUNED in line for line in self.history())
 
     def monitor(self) -> str:
         """The score that chooses the run's best model; ``UserError`` where there are no settings."""

@@ -53,7 +53,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "augmentation": ("geometry", "intensity", "scales", "blanks"),
     "validation": (
         *("validate_every", "validation_images", "monitor", "patience"),
-        *("foreground_threshold", "minimum_size"),
+        *("foreground_threshold", "minimum_size", "tune"),
     ),
     "machine": ("device", "devices", "precision", "workers"),
 }
@@ -145,6 +145,9 @@ class TrainSettings:
     patience: int | None = None
     """Validations without improvement after which training stops, counted from the first that finds an object; never by
     default."""
+    tune: bool = True
+    """At the end, search the settings of the segmentation that are best on the validation images, and store them; a
+    foreground_threshold or minimum_size that is given stays."""
     seed: int = 0
     """Seed of everything random."""
     device: str = "auto"

@@ -16,7 +16,7 @@ import yaml
 import segraft
 from segraft import data
 from segraft.cli import main
-from segraft.commands.tune import OWN, tune
+from segraft.commands.tune import tune
 from segraft.data import open_dataset
 from segraft.data.samples import LazySamples
 from segraft.errors import UserError
@@ -27,7 +27,7 @@ from segraft.metrics.scoring import evaluate, summarise
 from segraft.model import checkpoint
 from segraft.model.config import Segmentation
 from segraft.model.model import Maps, Model
-from segraft.model.search import values_of
+from segraft.model.search import OWN, values_of
 from segraft.networks import create_network
 from segraft.segment import SEGMENTERS
 from segraft.types import Sample

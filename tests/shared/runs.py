@@ -29,6 +29,7 @@ SMALL: dict[str, Any] = {
     "workers": 0,
     "geometry": ("flip",),
     "intensity": ("noise",),
+    "tune": False,
 }
 FILES = {"config.yaml", "metrics.jsonl", "model.safetensors", "report.html", "checkpoints"}
 """What a run leaves behind, beside the events for TensorBoard."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ from segraft.settings import TrainSettings, plain
 from segraft.training.attempts import finish
 
 
-def begun(out: Path, steps: int, validated: int | None, saved: bool) -> TrainSettings:
+def begun(out: Path, steps: int, validated: int | None, saved: bool, tuned: bool = True) -> TrainSettings:
     """Settings whose run folder looks like that of a run which got so far."""
-    settings = TrainSettings(dataset="folder", out=out, steps=steps)
+    settings = TrainSettings(dataset="folder", out=out, steps=steps, tune=tuned)
     (out / "checkpoints").mkdir(parents=True)
     (out / "config.yaml").write_text(yaml.safe_dump(plain(settings)))
     lines = [] if validated is None else [{"step": validated, "seconds": 1, "val": {"aji": 0.5}}]
+    if tuned and validated == steps:
+        lines.append({"step": validated, "seconds": 2, "tuned": True})
     if saved:
         (out / "checkpoints" / "last.ckpt").touch()
         (out / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -36,6 +39,16 @@ def test_a_training_goes_on_where_it_stopped(
     settings = begun(tmp_path / "run", 10, validated, saved)
     finish(settings)
     assert [each.resume for each in ran] == resumed
+
+
+def test_a_training_whose_segmentation_was_not_tuned_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[TrainSettings] = []
+    monkeypatch.setattr("segraft.training.attempts.run", ran.append)
+    settings = begun(tmp_path / "run", 10, 10, True, tuned=False)
+    finish(settings)
+    assert ran == []
+    finish(replace(settings, tune=True))
+    assert [each.resume for each in ran] == [True]
 
 
 def test_a_training_that_was_not_begun_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

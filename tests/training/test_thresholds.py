@@ -1,4 +1,4 @@
-"""The threshold of the foreground follows from the validation images, at little cost, and goes with the best model."""
+"""The segmentation follows from the validation images: the threshold at little cost, all the rest at the end."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ import pytest
 import yaml
 
 import segraft
+from segraft.cli import main
 from segraft.commands.train import train
 from segraft.data import DATASETS
 from segraft.errors import UserError
 from segraft.graphs.affinity import ends
 from segraft.images.normalisation import Scale
 from segraft.metrics.scoring import evaluate, summarise
+from segraft.model.config import Segmentation
 from segraft.model.model import Maps, Model
+from segraft.model.trials import Trials
 from segraft.run_folder import RunFolder
-from segraft.training import thresholds
+from segraft.training import validation
 from segraft.training.callbacks import Stopped
 from segraft.training.module import TrainingModule
-from segraft.training.thresholds import THRESHOLDS, trial_parts
+from segraft.training.thresholds import THRESHOLDS, best_threshold, trial_parts
 from segraft.training.validation import Validation
 from segraft.types import Sample
 from shared.models import a_model, lively
@@ -65,9 +68,9 @@ def _unsure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_best_of_the_tried_is_chosen_and_scored() -> None:
     learnt, samples = a_model(lively()), [cells(k) for k in range(3)]
-    validation = Validation(samples, thresholds=THRESHOLDS)
-    scores = validation.run(learnt)
-    assert validation.threshold == scores["foreground_threshold"] == 0.3
+    judging = Validation(samples, thresholds=THRESHOLDS)
+    scores = judging.run(learnt)
+    assert judging.threshold == scores["foreground_threshold"] == 0.3
     labels = [learnt.predict(each.image, foreground_threshold=0.3) for each in samples]
     expected = summarise([evaluate(found, each.labels) for found, each in zip(labels, samples, strict=True)])
     assert scores == {**expected, "foreground_threshold": 0.3}
@@ -77,9 +80,9 @@ def test_the_best_of_the_tried_is_chosen_and_scored() -> None:
 
 def test_of_equal_thresholds_the_models_own_stays() -> None:
     for own in (0.02, 0.2):
-        validation = Validation([cells(0)], thresholds=THRESHOLDS)
-        validation.run(a_model(lively(), segmentation={"foreground_threshold": own}))
-        assert validation.threshold == own
+        judging = Validation([cells(0)], thresholds=THRESHOLDS)
+        judging.run(a_model(lively(), segmentation={"foreground_threshold": own}))
+        assert judging.threshold == own
     blank = Validation([cells(0, blank=True)], thresholds=THRESHOLDS)
     blank.run(a_model(lively()))
     assert blank.threshold == 0.5
@@ -87,9 +90,9 @@ def test_of_equal_thresholds_the_models_own_stays() -> None:
 
 def test_thresholds_are_tried_on_few_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evenly spread over those with objects; the network sees every image once."""
-    monkeypatch.setattr(thresholds, "PIXELS", 4 * 40 * 44)
+    monkeypatch.setattr(validation, "PIXELS", 4 * 40 * 44)
     samples = [cells(k, blank=k % 5 != 0) for k in range(60)]
-    assert list(trial_parts(samples)) == [0, 15, 30, 45]
+    assert list(trial_parts(samples, 4 * 40 * 44)) == [0, 15, 30, 45]
     seen = []
     monkeypatch.setattr(
         Model, "_maps", lambda self, image, *rest: seen.append(image[0, 0, 0]) or unsure(self, image, *rest)
@@ -99,12 +102,9 @@ def test_thresholds_are_tried_on_few_images(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("space", [(400, 300), (20, 90, 110)])
-def test_of_large_images_a_part_with_an_object_is_tried(
-    monkeypatch: pytest.MonkeyPatch, space: tuple[int, ...]
-) -> None:
-    monkeypatch.setattr(thresholds, "PIXELS", 5000)
+def test_of_large_images_a_part_with_an_object_is_tried(space: tuple[int, ...]) -> None:
     large = cells(0, space=space)
-    ((number, part),) = trial_parts([large, large]).items()
+    ((number, part),) = trial_parts([large, large], 5000).items()
     cut = large.labels[part]
     assert number == 0
     assert cut.size <= 5000
@@ -178,5 +178,138 @@ def test_a_run_of_an_earlier_version_goes_on_as_it_began(out: Path) -> None:
 def test_a_background_that_becomes_one_object_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs one false match only, but nearly all of the foreground is false."""
     results = {0.1: {"pq_pooled": 0.9, "dice": 0.38}, 0.3: {"pq_pooled": 0.6, "dice": 0.9}}
-    monkeypatch.setattr(thresholds.Trials, "scores", lambda self, each: results[each.foreground_threshold])
-    assert thresholds.best_threshold(a_model(lively()), [], "pq_pooled", (0.1, 0.3)) == 0.3
+    monkeypatch.setattr(Trials, "scores", lambda self, each: results[each.foreground_threshold])
+    assert best_threshold(a_model(lively()), [], "pq_pooled", (0.1, 0.3)) == 0.3
+
+
+def with_specks(number: int) -> Sample:
+    """The same with false objects of 16 pixels, which look like true ones."""
+    sample = cells(number)
+    sample.image[..., 36:40, 36:40] = sample.image[..., 36:40, 4:8] = 200
+    return sample
+
+
+@pytest.fixture
+def _specks(monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = {"train": [cells(k) for k in range(3)], "val": [with_specks(k) for k in range(2)]}
+    monkeypatch.setitem(DATASETS, "specks", lambda root, split: sets[split])
+
+
+TUNING = SMALL | {"tune": True}
+FOUND = {"foreground_threshold": 0.3, "thickness": 2, "minimum_size": 20}
+"""With twice the usual minimum size, 10, the specks vanish."""
+
+
+def segmentation(run: Path) -> Segmentation:
+    return segraft.load(run).config.segmentation
+
+
+@pytest.mark.usefixtures("_specks")
+def test_the_segmentation_is_tuned_at_the_end(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = train("specks", out=out, **TUNING)
+    tuned = segmentation(out)
+    assert model.config.segmentation == tuned
+    assert {name: getattr(tuned, name) for name in FOUND} == FOUND
+    labels = [model.predict(with_specks(k).image) for k in range(2)]
+    assert [found.max() for found in labels] == [4, 4]
+    before, after = [line for line in history(out) if line.get("kept")][-2:]
+    assert before["val"]["pq_pooled"] == pytest.approx(0.8)
+    assert after["val"]["pq_pooled"] == 1
+    assert (after["tuned"], after["step"], after["val"]["foreground_threshold"]) == (True, 8, 0.3)
+    shown = capsys.readouterr().out
+    assert "segmentation tuned: pq_pooled 0.8000 → 1.0000 on 2 validation images with foreground threshold 0.3" in shown
+    assert "minimum size 20" in shown
+    assert "best pq_pooled 1.0000 at step 8" in shown
+
+
+@pytest.mark.usefixtures("_specks")
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [({"tune": False}, {"minimum_size": 10}), ({"minimum_size": 7}, {"minimum_size": 7})],
+    ids=["not tuned", "minimum size"],
+)
+def test_what_is_told_stays(out: Path, told: dict[str, Any], expected: dict[str, Any]) -> None:
+    train("specks", out=out, **TUNING | told)
+    assert {name: getattr(segmentation(out), name) for name in expected} == expected
+    assert RunFolder(out).tuned() == ("tune" not in told)
+
+
+@pytest.mark.usefixtures("_specks")
+def test_on_the_command_line_it_can_be_left_out(out: Path) -> None:
+    told = ["--width", "2", "--dim", "4", "--patch", "32", "32", "--steps", "1", "--device", "cpu", "--workers", "0"]
+    assert main(["train", "specks", *told, "--out", str(out), "--no-tune"]) == 0
+    assert not RunFolder(out).tuned()
+    assert main(["train", "--config", str(out), "--resume", "--tune"]) == 0
+    assert segmentation(out).minimum_size == 20
+
+
+def test_where_nothing_is_better_all_stays(out: Path) -> None:
+    train("squares", out=out, **TUNING)
+    assert history(out)[-1] == {"step": 8, "tuned": True}
+    assert segmentation(out).settings == {}
+    before = (out / "metrics.jsonl").read_bytes(), (out / "model.safetensors").read_bytes()
+    train(config=out, resume=True)
+    assert ((out / "metrics.jsonl").read_bytes(), (out / "model.safetensors").read_bytes()) == before
+
+
+@pytest.mark.parametrize("dataset", ["blank", "squares"])
+def test_what_finds_nothing_is_not_tuned(out: Path, dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segraft.training.validation.best_of", None)
+    train(dataset, out=out, **TUNING, foreground_threshold=0.5)
+    assert history(out)[-1] == {"step": 8, "tuned": True}
+
+
+@pytest.mark.usefixtures("_specks")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_search(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    train("specks", out=tmp_path / "whole", **TUNING)
+    score, asked = Trials.scores, []
+
+    def interrupted(self: Trials, candidate: Segmentation) -> Any:
+        asked.append(candidate)
+        if candidate.minimum_size == 20:
+            os.kill(os.getpid(), number)
+        return score(self, candidate)
+
+    monkeypatch.setattr(Trials, "scores", interrupted)
+    with pytest.raises(Stopped, match="after the last step, before the segmentation was tuned; go on with") as stopped:
+        train("specks", out=out, **TUNING)
+    assert stopped.value.code == 128 + number
+    assert segmentation(out).minimum_size == 10
+    monkeypatch.setattr(Trials, "scores", score)
+    train(config=out, resume=True)
+    assert_same_run(out, tmp_path / "whole")
+    assert segmentation(out) == segmentation(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("_specks")
+def test_killed_before_the_search_was_recorded(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train("specks", out=tmp_path / "whole", **TUNING)
+    with monkeypatch.context() as patch:
+        patch.setattr("segraft.training.callbacks.Recorder.record_tuned", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            train("specks", out=out, **TUNING)
+    assert segmentation(out).minimum_size == 20
+    train(config=out, resume=True)
+    assert_same_run(out, tmp_path / "whole")
+    assert segmentation(out) == segmentation(tmp_path / "whole")
+
+
+def _killed(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_was_searched_is_scored_on_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a part of the images the best is found, then all are judged with it, and shown."""
+    monkeypatch.setattr(validation, "TUNED", 2 * 40 * 44)
+    learnt = a_model(lively(), segmentation={"foreground_threshold": 0.3, "minimum_size": 10})
+    samples = [with_specks(k) for k in range(5)]
+    told: list[str] = []
+    judging = Validation(samples)
+    found = judging.tune(learnt, {}, told.append)
+    assert found is not None
+    assert (found.before, found.after, found.images) == (pytest.approx(0.8), 1, 2)
+    assert found.scores["tp"] == 20
+    assert found.scores["pq_pooled"] == 1
+    assert told[-1] == f"settings tried: {len(told)}, best pq_pooled 1.0000"
+    assert judging.tune(learnt, {"minimum_size": 10}, told.append) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,26 @@ def test_side_by_side_gives_what_one_after_the_other_gives(name: str) -> None:
     one_by_one = [evaluate(learnt.predict(each.image), each.labels) for each in samples]
     assert validation.run(learnt) == {**summarise(one_by_one), "foreground_threshold": 0.1}
     assert len(validation.views) == 2
+
+
+@pytest.mark.parametrize("name", ["resunet-tiny", "mala-tiny"])
+def test_the_end_of_a_search_judges_and_shows_what_it_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    learnt = model(name)
+    samples = [row_of_cells(learnt.geometry.ndim, name=f"{number}") for number in range(3)]
+    monkeypatch.setattr(
+        "segraft.training.validation.best_of", lambda trials, starts, _: replace(starts[0], foreground_threshold=0.99)
+    )
+    judging = Validation(samples, pictures=2)
+    judging.run(learnt)
+    before = [view.labels for view in judging.views]
+    found = judging.tune(learnt, {}, lambda _: None)
+    labels = [learnt.predict(each.image, foreground_threshold=0.99) for each in samples]
+    expected = summarise([evaluate(one, each.labels) for one, each in zip(labels, samples, strict=True)])
+    assert found is not None
+    assert found.scores == {**expected, "foreground_threshold": 0.99}
+    assert len(judging.views) == 2
+    assert any(np.any(one != other.labels) for one, other in zip(before, judging.views, strict=True))
+    assert learnt.config.segmentation.foreground_threshold == 0.1
 
 
 def test_a_report_may_show_images_without_labels() -> None:

@@ -38,6 +38,7 @@ SHORT: dict[str, Any] = {
     "intensity": ("brightness",),
     "blanks": 0.0,
     "validate_every": 100,
+    "tune": False,
 }
 """Settings of a training that ends within a minute or two on two CPU cores."""
 FEW: dict[str, Any] = {
@@ -48,6 +49,7 @@ FEW: dict[str, Any] = {
     "percentiles": (1.0, 99.8),
     "validate_every": 300,
     "workers": 0,
+    "tune": False,
 }
 """Of the few real nuclei: many small patches teach more in the same time; grey values are scaled as the teacher's."""
 OFFSETS = 10.0

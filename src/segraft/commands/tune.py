@@ -21,23 +21,14 @@ from segraft.model import checkpoint
 from segraft.model.config import Segmentation
 from segraft.model.model import Model, load
 from segraft.model.options import PredictOptions, of_one_image
-from segraft.model.search import COMMON, Axis, Number, search, values_of, with_values
+from segraft.model.search import COMMON, Number, best_of, values_of, with_own, with_values
 from segraft.model.trials import Result, Trials, looked_at
 from segraft.run_folder import RunFolder
 from segraft.segment import SEGMENTERS
 from segraft.terminal.progress import counting
 from segraft.terminal.tables import print_table
 
-OWN: dict[str, tuple[str, ...]] = {
-    "mutex": ("bias",),
-    "waterz": ("threshold", "boundary"),
-    "multicut": ("beta", "boundary"),
-    "lifted-multicut": ("beta", "boundary"),
-}
-"""Each segmenter's own settings that are searched."""
 SEARCHED = (*COMMON, "bias", "threshold", "beta", "boundary")
-UNSEARCHED = ("strides", "score")
-"""Settings of segmenters that stay as they are stored: they are no numbers to go up or down."""
 APART = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Foreground thresholds to begin at, beside the stored one."""
 PIXELS = ("thickness", "minimum_size")
@@ -125,7 +116,7 @@ def tune(
         check_told(masks, data.name or "", data.options)
         score = score or usual_score((each.labels for each in seen), loaded.geometry.ndim, stored.fill)
         trials = Trials(seen, loaded.offsets, score, tell)
-        before, best = trials.scores(_start(stored, None, {})), _searched(trials, start, values)
+        before, best = trials.scores(_start(stored, None, {})), best_of(trials, _combined(start, values), values)
         scores = trials.scores(best)
     tried = trials.ranked(start.segmenter)
     _print(tried, before, score, values)
@@ -155,13 +146,6 @@ def _scaling(
     if normalise == "series":
         range, percentiles = model.measure((sample.image for sample in samples), percentiles=percentiles), None
     return {"percentiles": percentiles, "range": range, "normalise": each}
-
-
-def _searched(trials: Trials, start: Segmentation, values: Mapping[str, Sequence[Number]]) -> Segmentation:
-    """The best settings found from the start on."""
-    rank = choosing(trials.score).rank
-    axes = [Axis.of(name, values.get(name)) for name in values_of(start) if name not in UNSEARCHED]
-    return search(_combined(start, values), axes, lambda candidate: rank(trials.scores(candidate)[trials.score]))
 
 
 def _reason_to_keep(before: Result, best: Result, score: str, another: bool) -> str:
@@ -197,8 +181,7 @@ def _start(stored: Segmentation, segmenter: str | None, values: Mapping[str, Seq
         limit, range_ = (1, "from 0 to 1") if name not in PIXELS else (float("inf"), "0 or more")
         if not each or not all(0 <= value <= limit for value in each):
             raise UserError(f"{name}: got {tuple(each)}, expected at least one number {range_}")
-    own = [name for name in known if name in values or name in OWN.get(start.segmenter, ())]
-    return with_values(start, {name: known[name].default for name in own if name not in (*COMMON, *start.settings)})
+    return with_own(start, values)
 
 
 def _combined(start: Segmentation, values: Mapping[str, Sequence[Number]]) -> list[Segmentation]:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from segraft.metrics.scores import choosing
 from segraft.model.config import Segmentation
+from segraft.model.trials import Trials
+from segraft.segment import SEGMENTERS
 
 COMMON = ("foreground_threshold", "thickness", "minimum_size")
 """Settings that all segmenters share; others are a segmenter's own."""
+OWN: dict[str, tuple[str, ...]] = {
+    "mutex": ("bias",),
+    "waterz": ("threshold", "boundary"),
+    "multicut": ("beta", "boundary"),
+    "lifted-multicut": ("beta", "boundary"),
+}
+"""Each segmenter's own settings that are searched."""
+UNSEARCHED = ("strides", "score")
+"""Settings of segmenters that stay as they are stored: they are no numbers to go up or down."""
 KINDS = {"thickness": float, "minimum_size": int}
 STEPS = (0.1, 0.05)
 """Of probabilities: first coarse, then fine."""
@@ -54,6 +67,21 @@ def _smaller(size: Number, step: float) -> Number | None:
 def _probability(value: Number) -> Number | None:
     value = round(value, 4)
     return value if 0 <= value <= 1 else None
+
+
+def best_of(trials: Trials, starts: Sequence[Segmentation], values: Mapping[str, Sequence[Number]]) -> Segmentation:
+    """The best segmentation by the score of the trials, see `search`; ``values`` of a setting are the only ones."""
+    rank = choosing(trials.score).rank
+    axes = [Axis.of(name, values.get(name)) for name in values_of(starts[0]) if name not in UNSEARCHED]
+    return search(starts, axes, lambda candidate: rank(trials.scores(candidate)[trials.score]))
+
+
+def with_own(segmentation: Segmentation, names: Iterable[str] = ()) -> Segmentation:
+    """The same, whose segmenter's searched settings, and others of these ``names``, have values: their defaults."""
+    known = inspect.signature(SEGMENTERS[segmentation.segmenter]).parameters
+    own = [name for name in known if name in names or name in OWN.get(segmentation.segmenter, ())]
+    missing = [name for name in own if name not in (*COMMON, *segmentation.settings)]
+    return with_values(segmentation, {name: known[name].default for name in missing})
 
 
 def search(starts: Iterable[Segmentation], axes: Sequence[Axis], rate: Callable[[Segmentation], float]) -> Segmentation:

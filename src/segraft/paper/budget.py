@@ -21,7 +21,7 @@ TRAININGS = {
 """Where settings come from that the budget does not give."""
 EXPERIMENT = (
     *("dataset", "root", "out", "options", "network", "width", "filters", "dim", "channels", "teacher", "method"),
-    *("offsets", "background", "border", "bank_size", "bank_samples", "seed", "device", "resume"),
+    *("offsets", "background", "border", "bank_size", "bank_samples", "tune", "seed", "device", "resume"),
 )
 """Settings that make the experiment: they are the recipe's in every training."""
 VALIDATIONS = 10

@@ -35,6 +35,7 @@ COMMON: dict[str, Any] = {
     "percentiles": (1.0, 99.8),
     "blanks": 0.0,
     "foreground_threshold": 0.5,
+    "tune": False,
 }
 """Batch, iterations, constant rate and seed as in the four configurations of the released code (GRDBIS, ``config/``),
 β as in the paper. We validate every 5000 steps, not 1000."""

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from segraft.reporting.figures import INK, look, marker, panel, svg
+from segraft.run_folder import TUNED
 
 History = Sequence[Mapping[str, Any]]
 """Lines of a run's ``metrics.jsonl``."""
@@ -23,14 +24,16 @@ MOST = 400
 
 def term_curves(histories: Mapping[str, Sequence[History]]) -> Curves:
     """Unweighted loss terms of the runs of each model."""
-    return _curves(histories, lambda line: {} if "val" in line else line, ("step", "seconds"))
+    return _curves(histories, lambda line: {} if "val" in line or TUNED in line else line, ("step", "seconds"))
 
 
 def score_curves(histories: Mapping[str, Sequence[History]], names: Sequence[str]) -> Curves:
     """Scores on the validation images of the runs of each model."""
 
     def scores(line: Mapping[str, Any]) -> dict[str, float]:
-        return {name: line["val"][name] for name in names if name in line["val"]} if "val" in line else {}
+        if "val" not in line or TUNED in line:  # a point of a curve belongs to a step, and not to what came after
+            return {}
+        return {name: line["val"][name] for name in names if name in line["val"]}
 
     return _curves(histories, scores, ())
 

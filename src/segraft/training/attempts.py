@@ -34,6 +34,7 @@ def left_to_do(settings: TrainSettings) -> TrainSettings | None:
             f"{folder.path} was begun with another {' and '.join(changed)}; resume with the same, or choose another"
         )
     history = folder.history() if folder.metrics.exists() else []
-    if any("val" in line and line["step"] >= settings.steps for line in history):
+    trained = any("val" in line and line["step"] >= settings.steps for line in history)
+    if trained and (folder.tuned() or not settings.tune):
         return None
     return replace(settings, resume=True)

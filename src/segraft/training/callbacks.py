@@ -21,7 +21,7 @@ from segraft.errors import Notice, UserError
 from segraft.files import replacing, unwritable, write_text
 from segraft.metrics.scores import choosing, finds_nothing
 from segraft.model.torch_runner import find_device
-from segraft.run_folder import RunFolder
+from segraft.run_folder import TUNED, RunFolder
 from segraft.settings import DistillSettings, TrainSettings, required
 from segraft.signals import code_of, install
 from segraft.training.module import TrainingModule
@@ -36,6 +36,10 @@ class Stopped(UserError):
     def __init__(self, message: str, number: int = signal.SIGINT) -> None:
         super().__init__(message)
         self.code = code_of(number)
+
+
+def _rounded(scores: Mapping[str, float | int]) -> dict[str, float]:
+    return {name: round(float(value), 6) for name, value in scores.items()}
 
 
 class Recorder(Callback):
@@ -93,6 +97,12 @@ class Recorder(Callback):
             when = "at once; go on from the last checkpoint" if self.interrupted else "before the first step; go on"
             raise Stopped(f"stopped {when} with: {self.command()}", number)
         self.interrupted = number
+
+    def stop_where_asked(self) -> None:
+        """Raise ``Stopped`` where a signal came after the last step."""
+        if self.interrupted:
+            message = f"stopped after the last step, before the segmentation was tuned; go on with: {self.command()}"
+            raise Stopped(message, self.interrupted)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Answer signals in Lightning's place; forget what was logged after the checkpoint to resume from."""
@@ -169,7 +179,7 @@ class Recorder(Callback):
         Patience is not lost before a first object is found: finding nothing may be what a network learns first.
         """
         scores = trainer.strategy.broadcast(self.validate() if trainer.is_global_zero else {})
-        self.scores = {name: round(float(value), 6) for name, value in scores.items()}
+        self.scores = _rounded(scores)
         monitor = required(self.settings.monitor)
         value = choosing(monitor).rank(self.scores[monitor])
         kept = value >= self.best or self.best == -math.inf  # a score may be undefined, but a model is always kept
@@ -195,12 +205,21 @@ class Recorder(Callback):
         """Write values as a line of ``metrics.jsonl``, and numbers by name as TensorBoard curves."""
         if self._board is None:
             return
-        line = {"step": trainer.global_step, "seconds": round(self._elapsed(), 1), **values}
+        self._append(trainer.global_step, values)
         with unwritable(self.folder.path):
-            with self.folder.metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
             for name, value in curves.items():
                 self._board.add_scalar(name, value, trainer.global_step)
+
+    def record_tuned(self, step: int, scores: Mapping[str, float] | None = None) -> None:
+        """Write that the segmentation of the model kept at a step was searched; its scores where it got better."""
+        better = {} if scores is None else {"val": _rounded(scores), "kept": True}
+        self._append(step, {TUNED: True, **better})
+
+    def _append(self, step: int, values: Mapping[str, Any]) -> None:
+        """Append a line to the metrics."""
+        line = {"step": step, "seconds": round(self._elapsed(), 3), **values}
+        with unwritable(self.folder.path), self.folder.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
     def _elapsed(self) -> float:
         return self.seconds + time.monotonic() - self._clock

@@ -17,8 +17,8 @@ from segraft.settings import TrainSettings, make, plain
 from segraft.training.recorded import complete
 
 Settings = TypeVar("Settings", bound=TrainSettings)
-FREE_TO_CHANGE = {"out", "resume", "device", "workers", "cache_folder"}
-"""Settings that a resumed run may change: they decide where it runs, not what it computes."""
+FREE_TO_CHANGE = {"out", "resume", "device", "workers", "cache_folder", "tune"}
+"""Settings that a resumed run may change: they decide where it runs and what follows, not what steps compute."""
 DECIDED = ("monitor", "foreground_threshold", "percentiles", "intensity", "blanks")
 """Settings that a run decides where the user leaves them open; earlier versions had other defaults."""
 

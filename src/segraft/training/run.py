@@ -15,14 +15,13 @@ from segraft.images.voxel_size import alike, in_nm
 from segraft.labels.masks import Masks
 from segraft.metrics.scores import finds_nothing
 from segraft.model import checkpoint
-from segraft.model.model import Model, load
-from segraft.model.torch_runner import TorchRunner, find_device
+from segraft.model.model import Model
+from segraft.model.torch_runner import TorchRunner
 from segraft.networks import dimensions
 from segraft.networks.contract import set_prior
 from segraft.reporting import page
 from segraft.reporting.page import PICTURES, Shown
 from segraft.reporting.run_report import write_run_report
-from segraft.reporting.view import View
 from segraft.run_folder import RunFolder
 from segraft.settings import DistillSettings, TrainSettings, required
 from segraft.terminal.progress import say
@@ -33,6 +32,7 @@ from segraft.training.recorded import complete
 from segraft.training.workers import in_their_words, refuse_import, usable
 
 try:
+    from segraft.training.best_model import BestModel
     from segraft.training.caching import open_cache
     from segraft.training.callbacks import Recorder
     from segraft.training.interruption import interruptible
@@ -40,7 +40,7 @@ try:
     from segraft.training.opening import as_begun, checkpoint_to_resume, rank, record_settings
     from segraft.training.thresholds import THRESHOLDS
     from segraft.training.trainer import new_trainer, quiet
-    from segraft.training.validation import Validation, open_validation
+    from segraft.training.validation import open_validation
 except ImportError as error:
     raise UserError(f"training is not installed ({error}); expected it; run: pip install 'segraft[train]'") from error
 
@@ -77,7 +77,9 @@ def run(settings: TrainSettings) -> Model:
         if cache:
             cache.make()
         trainer.fit(module, ckpt_path=last, weights_only=True)
-    found = best.model(settings.device)
+        found = best.model(settings.device)
+        if settings.tune and trainer.is_global_zero:
+            found = best.tuned(found, settings, recorder)
     if trainer.is_global_zero:
         if page.available():
             _report(best, found)
@@ -144,31 +146,6 @@ def _patches(settings: TrainSettings, samples: Sequence, trainee: Trainee) -> Pa
         settings.scales,
         required(settings.blanks),
     )
-
-
-class BestModel:
-    """The best model of a run: written to the run folder, and kept in memory for the end of the run."""
-
-    def __init__(self, trainee: Trainee, folder: RunFolder, validation: Validation) -> None:
-        self.trainee, self.folder, self.validation = trainee, folder, validation
-        self.views: list[View] | None = None
-        self._weights: checkpoint.Weights | None = None
-
-    def keep(self) -> None:
-        """Keep the network as it is now, with the threshold at which the last validation was best, and its views."""
-        self.trainee = self.trainee.segmenting(foreground_threshold=self.validation.threshold)
-        self._weights = checkpoint.weights(self.trainee.network)
-        checkpoint.save_weights(self.folder.model, self._weights, self.trainee.config)
-        self.views = self.validation.views
-
-    def model(self, device: str) -> Model:
-        """Return the best model on a device; loaded from the run folder only where it is not in memory."""
-        if self._weights is None:  # an earlier part of the run kept it, or another process
-            return load(self.folder.path, device)
-        network = self.trainee.network
-        network.load_state_dict(self._weights)
-        network.to(find_device(device)).eval().requires_grad_(False)
-        return Model(TorchRunner(network), self.trainee.config)
 
 
 def _report(best: BestModel, model: Model) -> None:

@@ -1,4 +1,4 @@
-"""The foreground threshold at which a model is judged, tried on a part of the validation images: so it is cheap."""
+"""The segmentation with which a model is judged, tried on a part of the validation images: so it is cheap."""
 
 from __future__ import annotations
 
@@ -20,29 +20,31 @@ NEARLY = 0.8
 """Part of the best Dice coefficient of the foreground that a threshold must reach."""
 PIXELS = 2**21
 """Pixels of the validation images that each of them is tried on, 32 images of 256²: no more of a volume, either."""
+TUNED = 2 * PIXELS
+"""Pixels on which, once at the end of training, all settings are searched."""
 
 
-def trial_parts(samples: Sequence[Sample]) -> dict[int, Window]:
-    """What to try thresholds on, by the index of the sample: images with objects, evenly spread over the samples.
+def trial_parts(samples: Sequence[Sample], pixels: int) -> dict[int, Window]:
+    """What to try settings on, by the index of the sample: images with objects, evenly spread over the samples.
 
-    Together they have at most ``PIXELS`` pixels: whole images, or a part of a single larger one around an object.
+    Together they have at most so many ``pixels``: whole images, or a part of a single larger one around an object.
     """
     truths = {k: np.asarray(sample.labels) for k, sample in enumerate(samples) if sample.labels is not None}
     with_objects = [k for k, truth in truths.items() if np.any(truth > 0)]
-    every = math.ceil(sum(truths[k].size for k in with_objects) / PIXELS)
+    every = math.ceil(sum(truths[k].size for k in with_objects) / pixels)
     parts: dict[int, Window] = {}
-    left = PIXELS
+    left = pixels
     for k in with_objects[:: max(1, every)]:
         if parts and truths[k].size > left:
             break
-        parts[k] = _around_an_object(truths[k])
+        parts[k] = _around_an_object(truths[k], pixels)
         left -= truths[k].size
     return parts
 
 
-def _around_an_object(labels: np.ndarray) -> Window:
-    """A box of at most ``PIXELS`` pixels, shaped as the image, around the middle one of all pixels in objects."""
-    shrinkage = min(1.0, (PIXELS / labels.size) ** (1 / labels.ndim))
+def _around_an_object(labels: np.ndarray, pixels: int) -> Window:
+    """A box of at most so many ``pixels``, shaped as the image, around the middle one of all pixels in objects."""
+    shrinkage = min(1.0, (pixels / labels.size) ** (1 / labels.ndim))
     inside, box = labels > 0, []
     for extent in labels.shape:  # axis by axis: a list of all pixels would take more than the image
         along = np.cumsum(inside.reshape(extent, -1).sum(1))

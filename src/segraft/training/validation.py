@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,12 +15,15 @@ from segraft.errors import UserError
 from segraft.images.windows import Window
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.metrics.usual import usual_score
+from segraft.model.config import Segmentation
 from segraft.model.model import Maps, Model
 from segraft.model.options import PredictOptions
+from segraft.model.search import Number, best_of, values_of, with_own, with_values
+from segraft.model.trials import Seen, Trials
 from segraft.reporting.page import PICTURES
 from segraft.reporting.view import View, shown_region, view
 from segraft.settings import TrainSettings
-from segraft.training.thresholds import THRESHOLDS, best_threshold, seen_part, trial_parts
+from segraft.training.thresholds import PIXELS, THRESHOLDS, TUNED, best_threshold, seen_part, trial_parts
 from segraft.types import Sample
 
 Scores = dict[str, float | int]
@@ -32,6 +35,30 @@ class Judged:
 
     scores: Scores | None
     view: View | None
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The segmentation that a search found, and what it is worth."""
+
+    segmentation: Segmentation
+    before: float
+    """Score, on the images of the search, of the segmentation that it began at."""
+    after: float
+    images: int
+    """Images that were searched on."""
+    scores: Scores
+    """Scores of all validation images, as `Validation.run` gives them."""
+
+    def __str__(self) -> str:
+        """What was found, in words."""
+        values = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in _numbers(self.segmentation))
+        return f"{self.before:.4f} → {self.after:.4f} on {self.images} validation images with {values}"
+
+
+def _numbers(segmentation: Segmentation) -> list[tuple[str, Number]]:
+    """The settings of a segmentation that are numbers, by name."""
+    return [(name, value) for name, value in values_of(segmentation).items() if isinstance(value, Number)]
 
 
 @dataclass
@@ -56,7 +83,7 @@ class Validation:
 
     @cached_property
     def _parts(self) -> dict[int, Window]:
-        return trial_parts(self.samples)
+        return trial_parts(self.samples, PIXELS)
 
     def run(self, model: Model) -> Scores:
         """Choose the threshold, segment the images, score those with labels, keep the views; see ``summarise``.
@@ -66,10 +93,28 @@ class Validation:
         with ExitStack() as stack:
             begun: dict[int, Job] = {}
             self.threshold = threshold = self._choose(model, begun, stack)
-            judged = self._judge(model, PredictOptions(foreground_threshold=threshold), begun, stack)
-        self.views = [each.view for each in judged if each.view is not None]
-        scores = summarise([each.scores for each in judged if each.scores is not None])
-        return {**scores, "foreground_threshold": threshold}
+            chosen = replace(model.config.segmentation, foreground_threshold=threshold)
+            return self._judge(model, chosen, begun, stack)
+
+    def tune(self, model: Model, fixed: Mapping[str, Number], tell: Callable[[str], None]) -> Tuned | None:
+        """Search the best segmentation from the model's own on, on a part of the images; then do as ``run`` with it.
+
+        Settings that are ``fixed`` stay. ``tell`` learns how far the search has come. None where nothing is better, or
+        no image has an object to choose by.
+        """
+        parts = trial_parts(self.samples, TUNED)
+        if not parts:
+            return None
+        with ExitStack() as stack:
+            begun: dict[int, Job] = {}
+            seen = self._see(model, parts, begun, stack)
+            trials, stored = Trials(seen, model.offsets, self.monitor, tell), model.config.segmentation
+            start = with_values(with_own(stored), fixed)
+            found = best_of(trials, [start], {name: (value,) for name, value in fixed.items()})
+            before, after = (float(trials.scores(each)[self.monitor]) for each in (start, found))
+            if found == start:
+                return None
+            return Tuned(found, before, after, len(seen), self._judge(model, found, begun, stack))
 
     def _choose(self, model: Model, begun: dict[int, Job], stack: ExitStack) -> float:
         """The best foreground threshold; jobs of images that it was tried on are ``begun``."""
@@ -77,12 +122,15 @@ class Validation:
         thresholds = list(dict.fromkeys((stored, *self.thresholds)))
         if len(thresholds) == 1 or not self._parts:
             return stored
-        begun.update({number: self._start(model, number, stack) for number in self._parts})
-        seen = [seen_part(self.samples[number], begun[number].maps, part) for number, part in self._parts.items()]
-        return best_threshold(model, seen, self.monitor, thresholds)
+        return best_threshold(model, self._see(model, self._parts, begun, stack), self.monitor, thresholds)
 
-    def _judge(self, model: Model, options: PredictOptions, begun: dict[int, Job], stack: ExitStack) -> list[Judged]:
-        """Segment and score the images, one while the network sees the next that is not ``begun``."""
+    def _see(self, model: Model, parts: Mapping[int, Window], begun: dict[int, Job], stack: ExitStack) -> list[Seen]:
+        """What the network says of parts of images, whose jobs are then ``begun``."""
+        begun.update({number: self._start(model, number, stack) for number in parts})
+        return [seen_part(self.samples[number], begun[number].maps, part) for number, part in parts.items()]
+
+    def _judge(self, model: Model, chosen: Segmentation, begun: dict[int, Job], stack: ExitStack) -> Scores:
+        """Segment and score the images, one while the network sees the next that is not ``begun``; keep the views."""
         judged: list[Judged] = []
         with ThreadPoolExecutor(1) as pool:
             waiting: Future[Judged] | None = None
@@ -92,10 +140,12 @@ class Validation:
                 job = begun.pop(number) if number in begun else self._start(model, number, stack)
                 if waiting is not None:
                     judged.append(waiting.result())
-                waiting = pool.submit(job.finish, options)
+                waiting = pool.submit(job.finish, chosen)
             if waiting is not None:
                 judged.append(waiting.result())
-        return judged
+        self.views = [each.view for each in judged if each.view is not None]
+        scores = summarise([each.scores for each in judged if each.scores is not None])
+        return {**scores, "foreground_threshold": chosen.foreground_threshold}
 
     def _start(self, model: Model, number: int, stack: ExitStack) -> Job:
         """Run the network over one image; ``stack`` closes what has not been finished."""
@@ -115,10 +165,11 @@ class Job:
     stack: ExitStack
     maps: Maps
 
-    def finish(self, options: PredictOptions) -> Judged:
+    def finish(self, chosen: Segmentation) -> Judged:
         """Segment, score and cut out what is shown."""
+        model = Model(self.model.runner, replace(self.model.config, segmentation=chosen))
         with self.stack:
-            labels = self.model.labels(self.maps, options, self.maps.probability.shape)
+            labels = model.labels(self.maps, PredictOptions(), self.maps.probability.shape)
         truth = self.sample.labels
         shown = None if self.maps.embedding is None else view(labels, self.maps.embedding, self.sample)
         return Judged(None if truth is None else evaluate(labels, np.asarray(truth)), shown)
