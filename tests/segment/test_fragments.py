@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from segraft.errors import UserError
 from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D_LONG
+from segraft.segment import fragments
 from segraft.segment.fragments import absorb, deep_pixels, thick_segments
 from segraft.segment.mutex import mutex_watershed
 
@@ -149,3 +150,15 @@ def test_blocks_of_the_foreground_or_not_the_labels_are_the_same(seed: int, thic
         once = absorb(raw, affinities[: len(shape)], thickness, 6)
         pairs = np.unique(np.stack([whole.ravel(), once.ravel()]), axis=1)
         assert len(pairs.T) == len(np.unique(whole)) == len(np.unique(once))
+
+
+@pytest.mark.parametrize("dense", [0, 10**6])
+def test_sums_over_borders_are_the_same_in_a_table_and_sorted(monkeypatch: pytest.MonkeyPatch, dense: int) -> None:
+    """Bit for bit: so many segments take the one way, few the other, and a piece of an image may be few."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 40, (60, 70)).repeat(2, axis=0).repeat(3, axis=1).astype(np.uint32)
+    attraction = rng.random((2, *labels.shape), np.float32)
+    expected = absorb(labels, attraction, 2.0, 30)
+    monkeypatch.setattr(fragments, "DENSE", dense)
+    assert np.array_equal(absorb(labels, attraction, 2.0, 30), expected)
+    assert 1 < expected.max() <= 40

@@ -16,6 +16,8 @@ from segraft.labels.relabel import consecutive
 
 THICKNESS = 2.0
 """In pixels; what models do unless they say otherwise."""
+DENSE = 64
+"""Pairs of segments per border pixel up to which sums over borders are taken in a table of all pairs."""
 
 
 @dataclass(frozen=True)
@@ -80,21 +82,30 @@ def _segments(labels: np.ndarray, attraction: np.ndarray, thick: np.ndarray) -> 
     """Measure segments that are numbered consecutively."""
     pairs, values = [], []
     for axis, affinity in enumerate(attraction):
-        lines = np.moveaxis(labels, axis, 0)
-        here, before = lines[1:], lines[:-1]
-        touching = (here != before) & (here > 0) & (before > 0)
-        pairs.append(np.stack([here[touching], before[touching]], 1).astype(np.int64))
-        values.append(np.moveaxis(affinity, axis, 0)[1:][touching].astype(np.float64))
-    edges = _distinct(np.concatenate(pairs), np.concatenate(values))
+        later, earlier = (
+            tuple(at if each == axis else slice(None) for each in range(labels.ndim))
+            for at in (slice(1, None), slice(None, -1))
+        )
+        here, before = labels[later], labels[earlier]
+        touching = np.flatnonzero((here != before) & (np.minimum(here, before) > 0))
+        pairs.append(np.stack([here.reshape(-1)[touching], before.reshape(-1)[touching]]).astype(np.int64))
+        values.append(affinity[later].reshape(-1)[touching].astype(np.float64))
+    edges = _distinct(np.concatenate(pairs, 1).T, np.concatenate(values), len(thick))
     return Segments(np.bincount(labels.ravel(), minlength=len(thick)), thick, *edges)
 
 
-def _distinct(edges: np.ndarray, attraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Add up edges between the same two segments; those of a segment with itself go."""
-    between = edges[:, 0] != edges[:, 1]
-    low, high = edges[between].min(1, initial=2**62), edges[between].max(1, initial=0)
-    keys, rows = np.unique(low * 2**31 + high, return_inverse=True)
-    return np.stack(np.divmod(keys, 2**31), 1), np.bincount(rows, weights=attraction[between], minlength=len(keys))
+def _distinct(edges: np.ndarray, attraction: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Add up edges between the same two of ``size`` segments; those of a segment with itself go."""
+    one, other = edges.T
+    between = one != other
+    one, other, attraction = one[between], other[between], attraction[between]
+    keys = np.minimum(one, other) * size + np.maximum(one, other)
+    if size**2 <= DENSE * max(len(keys), 1):  # a table of all pairs takes less time than sorting
+        sums = np.bincount(keys, weights=attraction)
+        keys = np.flatnonzero(np.bincount(keys))
+        return np.stack(np.divmod(keys, size), 1), sums[keys]
+    keys, rows = np.unique(keys, return_inverse=True)
+    return np.stack(np.divmod(keys, size), 1), np.bincount(rows, weights=attraction, minlength=len(keys))
 
 
 def _parents(segments: Segments, fragments: np.ndarray) -> np.ndarray | None:
@@ -120,16 +131,16 @@ def _joined(segments: Segments, parents: np.ndarray) -> Segments:
     sizes = np.bincount(parents, weights=segments.sizes, minlength=size).astype(np.int64)
     thick = np.bincount(parents, weights=segments.thick, minlength=size) > 0
     thick[parents != np.arange(size)] = True  # no fragment any more
-    return Segments(sizes, thick, *_distinct(parents[segments.edges], segments.attraction))
+    return Segments(sizes, thick, *_distinct(parents[segments.edges], segments.attraction, size))
 
 
 def thick_segments(labels: np.ndarray, thickness: float, count: int) -> np.ndarray:
     """Whether each of the labels 0 to ``count`` is thicker than ``thickness`` pixels in plane, ``(count + 1,)``."""
-    thick = np.full(count + 1, thickness < 1)
-    thick[0] = True
-    if thickness >= 1:
-        thick[labels[deep_pixels(labels, thickness)]] = True
-    return thick
+    if thickness < 1:
+        return np.ones(count + 1, bool)
+    deep = np.bincount((labels * deep_pixels(labels, thickness)).ravel(), minlength=count + 1) > 0
+    deep[0] = True
+    return deep
 
 
 def deep_pixels(labels: np.ndarray, depth: float) -> np.ndarray:
