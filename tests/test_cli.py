@@ -20,6 +20,7 @@ from segraft.cli import main
 from segraft.errors import SomeFailed, UserError
 from segraft.model import checkpoint
 from segraft.networks import create_network
+from segraft.paper.budget import Budget
 from segraft.settings import DistillSettings, TrainSettings
 from shared.models import a_config
 
@@ -64,6 +65,7 @@ def test_the_version(capsys: Capture) -> None:
     assert capsys.readouterr().out.strip() == segraft.__version__
 
 
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 FUNCTIONS = {verb: getattr(segraft, verb) for verb in VERBS if verb not in ("train", "distill")}
 
 
@@ -76,9 +78,9 @@ def test_the_options_of_a_verb_are_the_parameters_of_its_function(
     verb: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = help_of(verb, capsys, monkeypatch)
-    for name, parameter in inspect.signature(FUNCTIONS[verb]).parameters.items():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            continue
+    own = inspect.signature(FUNCTIONS[verb]).parameters
+    spending = [each.name for each in fields(Budget)] if "budget" in own else []
+    for name in (*(name for name, each in own.items() if each.kind in NAMED), *spending):
         line = next(line for line in text.splitlines() if line[0:1] == "│" and f"{option(name)} " in line)
         help_text = re.sub(r"\[(default|choices).*?\]|\[required\]", "", line.split(option(name), 1)[1])
         assert re.search(r"[a-z]{2,}", help_text), f"{option(name)} of {verb} has no help"

@@ -97,9 +97,23 @@ def _options_of(name: str) -> list[inspect.Parameter]:
         for names, text in re.findall(r"^(\w+(?:, \w+)*) : (.+(?:\n    .+)*)", words, re.MULTILINE)
         for name in names.split(", ")
     }
-    return [
+    own = [
         _option(item.name, item.kind, item.default, _typed(hints[item.name]), helps.get(item.name, ""))
         for item in inspect.signature(verb).parameters.values()
+        if item.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    return [*own, *_options_of_budget()] if "budget" in hints else own
+
+
+def _options_of_budget() -> list[inspect.Parameter]:
+    """One option for every field of a budget."""
+    from segraft.paper.budget import Budget  # with all recipes, which most verbs do not need
+
+    documents, hints, section = _documented(Budget), get_type_hints(Budget), Group("Budget")
+    place = inspect.Parameter.KEYWORD_ONLY
+    return [
+        _option(item.name, place, item.default, hints[item.name], documents[item.name], section)
+        for item in fields(Budget)
     ]
 
 
@@ -147,7 +161,8 @@ def _documented(kind: type) -> dict[str, str]:
         body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]
         for item, text in pairwise(body):
             if isinstance(item, ast.AnnAssign) and isinstance(text, ast.Expr):
-                documents[item.target.id] = ast.literal_eval(text.value).replace("``", "")  # type: ignore[union-attr]
+                words = " ".join(ast.literal_eval(text.value).split())
+                documents[item.target.id] = words.replace("``", "")  # type: ignore[union-attr]
     return documents
 
 

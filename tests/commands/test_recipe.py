@@ -112,7 +112,25 @@ def test_every_kind_of_recipe_runs(name: str, runs: Path, tmp_path: Path) -> Non
     assert result.seconds["training"] is not None
     assert result.seconds["training"] > 0
     assert result.seconds["scoring"] is not None
+    assert result.seconds["scoring"] > 0
     assert result.command.endswith(f"{name} --root {tmp_path} --scale 0.001")
+
+
+def test_students_of_a_teacher_share_a_pool(runs: Path, tmp_path: Path) -> None:
+    made = []
+    for method in ("at", "spkd"):
+        name = f"table2-bbbc039-resunet-tiny-{method}"
+        out = recipe(name, root=tmp_path, out=runs, scale=SCALE, cache=3, device="cpu")
+        result = read(out / "scores.json")
+        assert out == runs / f"{name}-scale-0.001-cache-3"
+        assert result.spent is not None
+        assert result.spent.cache == 3
+        assert "a pool of 3 patches" in result.differs
+        assert result.command.endswith("--scale 0.001 --cache 3")
+        files = [path for path in (runs / "cache").glob("patches-*/*") if path.is_file()]
+        made.append({path: path.stat().st_mtime_ns for path in files})
+    assert len(made[0]) >= 3
+    assert made[0] == made[1], "made once"
 
 
 def test_the_command_prints_published_beside_measured(

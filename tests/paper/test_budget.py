@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segraft.errors import UserError
 from segraft.networks import pyramid
 from segraft.paper import RECIPES
 from segraft.paper.budget import EXPERIMENT, Budget, differences, told_differences
@@ -46,6 +49,23 @@ def test_a_width_is_the_teachers() -> None:
     teacher, student = (RECIPES[f"table2-bbbc039-{name}"] for name in ("resunet", "resunet-tiny-graph"))
     assert budget.settings(teacher).filters == pyramid("resunet", 8)
     assert budget.settings(student) == student.settings
+
+
+def test_a_pool_is_that_of_students_with_a_teacher() -> None:
+    budget = Budget(cache=400)
+    alone, student = (RECIPES[f"table2-bbbc039-resunet-tiny-{name}"] for name in ("none", "at"))
+    assert budget.settings(alone) == alone.settings
+    assert budget.ending(alone) == ""
+    settings = budget.settings(student)
+    assert settings == replace(student.settings, cache=400)
+    assert differences(settings, student) == ["a pool of 400 patches"]
+    assert budget.ending(student) == "-cache-400"
+
+
+def test_names_that_there_are_not_are_refused() -> None:
+    assert Budget.of({"steps": 3, "cache": 2}) == Budget(steps=3, cache=2)
+    with pytest.raises(UserError, match="unknown option 'stepps'"):
+        Budget.of({"stepps": 3})
 
 
 @given(NAMES)

@@ -60,6 +60,7 @@ class Adopted:
             patch=None if patch is None else tuple(patch),
             batch=self.told.get("batch"),
             rate=self.told.get("rate"),
+            cache=self.told.get("cache"),
             teacher=teacher,
         )
 

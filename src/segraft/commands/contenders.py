@@ -19,17 +19,10 @@ from segraft.metrics.protocols import OURS
 from segraft.model.model import Model, load
 from segraft.paper import RECIPES, Recipe
 from segraft.paper.figures import COLUMNS, Drawing, Pair, fullest, in_order, pairs_on
-from segraft.paper.results import Result, groups, read
+from segraft.paper.gathering import Run, gather
+from segraft.paper.results import groups
 from segraft.run_folder import RunFolder
 from segraft.types import Sample
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run of a recipe, where it lies, and what it scored."""
-
-    folder: Path
-    result: Result
 
 
 @dataclass(frozen=True)
@@ -124,15 +117,12 @@ def named_models(texts: Sequence[str]) -> dict[str, Path]:
     return models
 
 
-def runs_in(folder: Path) -> list[Run]:
-    """All finished runs of recipes in a folder; one that cannot be read is told on stderr."""
-    found: list[Run] = []
-    for path in sorted(path for path in folder.glob("*/") if RunFolder(path).scores.exists()):
-        try:
-            found.append(Run(path, read(RunFolder(path).scores)))
-        except UserError as error:
-            print(f"skipped {error}", file=sys.stderr)
-    return found
+def runs_in(folder: Path) -> Sequence[Run]:
+    """All finished runs of recipes in a folder; one that cannot be read, or has no recipe, is told on stderr."""
+    found = gather(folder)
+    for line in (*found.damaged, *found.foreign):
+        print(f"skipped {line}", file=sys.stderr)
+    return found.runs
 
 
 def best(found: Sequence[Run]) -> dict[str, Run]:
@@ -142,7 +132,7 @@ def best(found: Sequence[Run]) -> dict[str, Run]:
     return {name: next(run for run in found if run.result is result) for name, result in first.items()}
 
 
-def gather(number: int, drawing: Drawing, wanted: Wanted, order: Order | None) -> Cast:
+def cast_of(number: int, drawing: Drawing, wanted: Wanted, order: Order | None) -> Cast:
     """Find the models of a figure; with an ``order``, train those of its pair that are missing.
 
     Raises ``UserError`` where there is none, or it is not known on which data.

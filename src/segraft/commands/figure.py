@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from segraft.commands.contenders import Wanted, gather, named_models
+from segraft.commands.contenders import Wanted, cast_of, named_models
 from segraft.commands.figure_memory import memory_figure
 from segraft.commands.figure_rows import embedding_rows, segmentation_rows, volume_rows
 from segraft.commands.orders import Order
@@ -35,15 +35,9 @@ def figure(
     images: int | None = None,
     out: str | Path | None = None,
     run: bool = False,
-    scale: float = 1.0,
-    steps: int | None = None,
-    patch: tuple[int, ...] | None = None,
-    batch: int | None = None,
-    rate: float | None = None,
-    teacher_width: int | None = None,
-    training: str = "recipe",
     seed: int | None = None,
     device: str = "auto",
+    **budget: Any,
 ) -> Path:
     """Draw a figure of the paper from the recipes' runs, or from models trained otherwise, and print its caption.
 
@@ -63,17 +57,11 @@ def figure(
     options : of the data set's reader, by name
     images : how many are drawn, by default 3 images or one volume
     out : file to write: png, svg or html, a page with the caption; by default figure2.png and so on
-    run : train what is missing first, as segraft recipe does, with its options from scale to seed; stopped and given
-        again it goes on
-    scale : from above 0 to 1: fewer steps, smaller crops and teachers
-    steps : of the training, in place of the recipe's; so with ``patch``, ``batch`` and ``rate``
-    patch : size of the training patches in pixels
-    batch : patches per step
-    rate : learning rate
-    teacher_width : of a teacher that is trained: filters per level as width × (1, 2, 4, 8, 16)
-    training : whose settings hold otherwise: those of the recipe, or the package's
+    run : train what is missing first, as segraft recipe does, with its budget and seed; stopped and given again it
+        goes on
     seed : of the training, in place of the recipe's
     device : auto, cpu, cuda or mps
+    budget : what trainings spend, by name: scale, steps, patch, batch, rate, teacher_width, cache and training
 
     Raises
     ------
@@ -88,13 +76,11 @@ def figure(
         raise UserError("a figure needs matplotlib and jinja2; one is missing; run: pip install 'segraft[report]'")
     if images is not None and images < 1:
         raise UserError(f"images: got {images}, expected 1 or more")
-    budget = Budget(
-        scale=scale, steps=steps, patch=patch, batch=batch, rate=rate, teacher_width=teacher_width, training=training
-    )
+    spending = Budget.of(budget)
     folder = Path("runs") if runs is None and (run or not model) else Path(runs) if runs is not None else None
     wanted = Wanted(folder, named_models(model), dataset, None if root is None else Path(root), options, device)
-    order = _order(wanted, budget, seed) if run else None
-    _no_budget_without_run(budget, seed, run)
+    order = _order(wanted, spending, seed) if run else None
+    _no_budget_without_run(spending, seed, run)
     title = f"Figure {chosen}: {DRAWINGS[chosen].title}"
     drawn, caption = memory_figure(wanted, order) if chosen == MEMORY else _images(chosen, wanted, order, split, images)
     write_figure(drawn, path, title, caption)
@@ -124,7 +110,7 @@ def _images(number: int, wanted: Wanted, order: Order | None, split: str, images
     from segraft.reporting.panels import draw_panels
 
     drawing = DRAWINGS[number]
-    cast = gather(number, drawing, wanted, order)
+    cast = cast_of(number, drawing, wanted, order)
     samples = open_dataset(cast.dataset, cast.root, split, **cast.options)
     if not len(samples):
         raise UserError(

@@ -17,6 +17,8 @@ from segraft.settings import DistillSettings, TrainSettings
 
 ADOPTED = "-adopted"
 """In the names of folders whose model was trained elsewhere."""
+CACHE = "cache"
+"""Folder, beside the runs, of the pools of patches that they share."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Order:
             teacher = self.adopted_teacher(chosen)
             if teacher is not None:  # both must see the same images
                 settings = replace(settings, percentiles=checkpoint.read(teacher)[1].percentiles)
-            settings = replace(settings, teacher=self.teacher_folder(chosen))
+            shared = None if settings.cache is None else self.out / CACHE
+            settings = replace(settings, teacher=self.teacher_folder(chosen), cache_folder=shared)
         return settings
 
     def of_teacher(self) -> Order:

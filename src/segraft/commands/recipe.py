@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from segraft.commands.orders import Order
 from segraft.commands.reproducing import adopt, reproduce
@@ -18,16 +19,10 @@ def recipe(
     root: str | Path | None = None,
     out: str | Path = "runs",
     model: str | Path | None = None,
-    scale: float = 1.0,
-    steps: int | None = None,
-    patch: tuple[int, ...] | None = None,
-    batch: int | None = None,
-    rate: float | None = None,
-    teacher_width: int | None = None,
-    training: str = "recipe",
     seed: int | None = None,
     device: str = "auto",
     resume: bool = False,
+    **budget: Any,
 ) -> Path | None:
     """Repeat a published experiment and print its scores beside the published ones; without a name, list all recipes.
 
@@ -43,16 +38,10 @@ def recipe(
     out : folder for the runs
     model : run folder or model file that was trained elsewhere, to be taken as the recipe's run: it is checked, copied
         into ``out/NAME-adopted-...`` and scored; that of a teacher is the teacher of all its students from then on
-    scale : from above 0 to 1: fewer steps, smaller crops and teachers, on a machine that cannot do the whole experiment
-    steps : of the training, in place of the recipe's; so with ``patch``, ``batch`` and ``rate``
-    patch : size of the training patches in pixels
-    batch : patches per step
-    rate : learning rate
-    teacher_width : of a teacher that is trained: filters per level as width × (1, 2, 4, 8, 16)
-    training : whose settings hold otherwise: those of the recipe, or the package's (schedule, augmentation, weights)
     seed : of the training, in place of the recipe's
     device : where to train: auto, cpu, cuda or mps
     resume : go on with a run that was interrupted
+    budget : what trainings spend, by name: scale, steps, patch, batch, rate, teacher_width, cache and training
 
     Raises
     ------
@@ -66,10 +55,8 @@ def recipe(
     if root is None or not Path(root).exists():
         found = f"got none for the recipe {name}" if root is None else f"{root} does not exist"
         raise UserError(f"root: {found}, expected the folder of {chosen.settings.dataset}; give it with --root")
-    budget = Budget(
-        scale=scale, steps=steps, patch=patch, batch=batch, rate=rate, teacher_width=teacher_width, training=training
-    )
-    order = Order(Path(root), Path(out), budget, seed, device, resume)
+    spending = Budget.of(budget)
+    order = Order(Path(root), Path(out), spending, seed, device, resume)
     if model is not None:
         return adopt(chosen, order, model)
     order.check(chosen)

@@ -19,7 +19,7 @@ from segraft.paper.budget import Budget, differences
 from segraft.paper.printing import compared
 from segraft.paper.results import Result, Spent, read, write
 from segraft.run_folder import RunFolder
-from segraft.settings import TrainSettings
+from segraft.settings import DistillSettings, TrainSettings
 from segraft.terminal.tables import print_table
 from segraft.training.attempts import finish
 
@@ -88,7 +88,7 @@ def _finish(chosen: Recipe, order: Order, folder: Path, result: dict[str, Any]) 
     if done is None or done.group != (result["scale"], result["spent"]):
         begun = time.perf_counter()
         images = score(chosen, folder, order.root, order.device)
-        seconds = {"training": _trained(folder), "scoring": round(time.perf_counter() - begun, 1)}
+        seconds = {"training": _trained(folder), "scoring": round(time.perf_counter() - begun, 3)}
         means = {
             protocol: {name: summarise(list(each.values())) for name, each in by_segmentation.items()}
             for protocol, by_segmentation in images.items()
@@ -115,6 +115,7 @@ def _spent(settings: TrainSettings, budget: Budget, teacher: str | None) -> Spen
         batch=settings.batch,
         rate=settings.rate,
         filters=settings.filters,
+        cache=settings.cache if isinstance(settings, DistillSettings) else None,
         teacher=teacher,
     )
 

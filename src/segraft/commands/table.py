@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -43,15 +44,9 @@ def table(
     run: bool = False,
     root: str | Path | None = None,
     seeds: int | None = None,
-    scale: float = 1.0,
-    steps: int | None = None,
-    patch: tuple[int, ...] | None = None,
-    batch: int | None = None,
-    rate: float | None = None,
-    teacher_width: int | None = None,
-    training: str = "recipe",
     repeats: int | None = None,
     device: str = "auto",
+    **budget: Any,
 ) -> int:
     """Print a table of the paper, published beside measured, and return the exit code.
 
@@ -70,15 +65,9 @@ def table(
     run : train what is missing first; in Table I, time the networks
     root : folder of the data set, or one that holds a folder of each data set's name
     seeds : runs of each student that there shall be, by default 1; teachers are trained once
-    scale : from above 0 to 1: fewer steps, smaller crops and teachers
-    steps : of the training, in place of the recipe's; so with ``patch``, ``batch`` and ``rate``
-    patch : size of the training patches in pixels
-    batch : patches per step
-    rate : learning rate
-    teacher_width : of a teacher that is trained: filters per level as width × (1, 2, 4, 8, 16)
-    training : whose settings hold otherwise: those of the recipe, or the package's
     repeats : passes that are timed in Table I, by default 3
     device : where to train or to time: auto, cpu, cuda or mps
+    budget : what trainings spend, by name: scale, steps, patch, batch, rate, teacher_width, cache and training
 
     Returns
     -------
@@ -94,10 +83,8 @@ def table(
     if path is not None:
         check_file(path)
     selection = Selection(dataset, methods, rows)
-    budget = Budget(
-        scale=scale, steps=steps, patch=patch, batch=batch, rate=rate, teacher_width=teacher_width, training=training
-    )
-    told = {"root": root, "seeds": seeds, **budget.told}
+    spending = Budget.of(budget)
+    told = {"root": root, "seeds": seeds, **spending.told}
     if chosen == NETWORKS:
         _refuse({"dataset": dataset, "methods": methods, **told}, "for Table 1", "trains nothing")
         made, code = _networks(rows, Path(runs), run, repeats, device)
@@ -105,7 +92,7 @@ def table(
         _refuse({"repeats": repeats}, f"for Table {chosen}", "is not timed")
         if not run:
             _refuse(told, "without --run", "trains nothing")
-        order = _order(root, Path(runs), budget, device) if run else None
+        order = _order(root, Path(runs), spending, device) if run else None
         made, code = _scores(chosen, selection, Path(runs), order, 1 if seeds is None else seeds)
     show(made)
     if path is not None:

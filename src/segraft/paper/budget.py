@@ -11,7 +11,7 @@ from segraft.errors import UserError, choose
 from segraft.networks import chosen_filters
 from segraft.paper.recipe import OFFSETS, Recipe
 from segraft.paper.scaling import TEACHERS, scaled
-from segraft.settings import TrainSettings, plain, required
+from segraft.settings import DistillSettings, TrainSettings, plain, required
 
 Settings = TypeVar("Settings", bound=TrainSettings)
 TRAININGS = {
@@ -26,7 +26,7 @@ EXPERIMENT = (
 """Settings that make the experiment: they are the recipe's in every training."""
 VALIDATIONS = 10
 """At least, in a run whose steps are given."""
-NOT_TOLD = {"out", "root", "teacher", "seed", "device", "resume", "validate_every", "workers"}
+NOT_TOLD = {"out", "root", "teacher", "seed", "device", "resume", "validate_every", "workers", "cache_folder"}
 """Settings that decide where a run is made, or that change no score by what they are meant for."""
 
 
@@ -35,15 +35,29 @@ class Budget:
     """What a run spends; what is left None is the recipe's."""
 
     scale: float = 1.0
-    """From above 0 to 1; see ``scaled``."""
+    """From above 0 to 1: fewer steps, smaller crops and teachers, on a machine that cannot do the whole experiment."""
     steps: int | None = None
+    """Of the training, in place of the recipe's; so with ``patch``, ``batch`` and ``rate``."""
     patch: tuple[int, ...] | None = None
+    """Size of the training patches in pixels."""
     batch: int | None = None
+    """Patches per step."""
     rate: float | None = None
+    """Learning rate."""
     teacher_width: int | None = None
     """Of a teacher that is trained: filters per level as width × (1, 2, 4, 8, 16)."""
+    cache: int | None = None
+    """Patches in a pool that the steps of all students of a teacher draw from, for which it is asked once; it lies in
+    the folder of the runs."""
     training: str = "recipe"
-    """A name of ``TRAININGS``."""
+    """Whose settings hold otherwise: those of the recipe, or the package's (schedule, augmentation, weights)."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Budget:
+        """A budget of values by name; ``UserError`` for a name that there is not."""
+        for name in values:
+            choose("option", name, cls.__dataclass_fields__)
+        return cls(**values)
 
     def __post_init__(self) -> None:
         """Refuse names that there are not; numbers are refused with the settings."""
@@ -58,7 +72,8 @@ class Budget:
 
     def ending(self, chosen: Recipe) -> str:
         """What it adds to the name of a run folder, such as ``-steps-2000-patch-256x256``."""
-        told = {name: value for name, value in self.told.items() if name != "teacher_width" or _has_teacher(chosen)}
+        applies = {"teacher_width": _has_teacher(chosen), "cache": isinstance(chosen.settings, DistillSettings)}
+        told = {name: value for name, value in self.told.items() if applies.get(name, True)}
         return "".join(f"-{name.replace('_', '-')}-{short(value)}" for name, value in told.items())
 
     def settings(self, chosen: Recipe) -> TrainSettings:
@@ -70,6 +85,8 @@ class Budget:
         given = {
             name: value for name in ("steps", "patch", "batch", "rate") if (value := getattr(self, name)) is not None
         }
+        if self.cache is not None and isinstance(settings, DistillSettings):
+            given["cache"] = self.cache
         if self.steps is not None:
             given["validate_every"] = min(settings.validate_every, max(1, math.ceil(self.steps / VALIDATIONS)))
         if self.patch is not None and len(self.patch) != len(required(chosen.settings.patch)):
@@ -115,7 +132,12 @@ def _compared(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
     ]
 
 
-WORDS = {"steps": "{} of {} steps", "patch": "crops of {}, not {}", "filters": "filters {}"}
+WORDS = {
+    "steps": "{} of {} steps",
+    "patch": "crops of {}, not {}",
+    "filters": "filters {}",
+    "cache": "a pool of {} patches",
+}
 """How a difference is told, where not by the setting's name: this value, then the recipe's."""
 
 

@@ -31,6 +31,8 @@ class Spent:
     rate: float | None = None
     filters: tuple[int, ...] | None = None
     """Filters per level, where they are not the network's own."""
+    cache: int | None = None
+    """Patches in the pool that steps drew from; None where each step had new ones."""
     teacher: str | None = None
     """First digits of the SHA-256 of the teacher's model; None without a teacher, and where it is not known."""
 
@@ -43,7 +45,8 @@ class Spent:
     def __str__(self) -> str:
         size = "" if self.patch is None else f" × {'×'.join(map(str, self.patch))}"
         crops = f"{self.steps} steps of {self.batch}{size}" if self.steps is not None else "unknown steps"
-        return crops if self.training == "recipe" else f"{crops}, {self.training}"
+        pool = "" if self.cache is None else f" from a pool of {self.cache}"
+        return f"{crops}{pool}" if self.training == "recipe" else f"{crops}{pool}, {self.training}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,14 +129,6 @@ def _spent(values: Mapping[str, Any]) -> Spent:
     """From JSON, where tuples are lists."""
     tuples: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in values.items()}
     return Spent(**tuples)
-
-
-def finished(runs: Path) -> list[Result]:
-    """Results of all runs in a folder."""
-    return [
-        read(path)
-        for path in sorted(RunFolder(each).scores for each in runs.glob("*/") if RunFolder(each).scores.exists())
-    ]
 
 
 def _required(item: Field[Any]) -> bool:
