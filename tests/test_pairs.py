@@ -54,6 +54,7 @@ def settings(name: str, steps: int = 2) -> dict[str, Any]:
     return {
         "dataset": {2: "flat", 3: "deep"}[ndim],
         "filters": SMALL_FILTERS[name],
+        "tune": False,
         "dim": 4,
         "patch": SMALL_PATCH[ndim],
         "batch": 2,
@@ -110,7 +111,7 @@ def test_every_segmenter_serves_images_and_volumes(teachers: dict[str, Path], na
 
 
 def test_nearest_offsets_alone_train_for_waterz(tmp_path: Path) -> None:
-    model = train(network="mala-tiny", offsets="3d", out=tmp_path / "run", **settings("mala-tiny"))
+    model = train(network="mala-tiny", offsets="3d", out=tmp_path / "run", **settings("mala-tiny") | {"tune": True})
     assert model.config.segmentation.segmenter == "waterz"
     assert len(model.offsets) == 3
 
