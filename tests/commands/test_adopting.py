@@ -19,7 +19,8 @@ from segraft.graphs.offsets import OFFSETS_2D
 from segraft.model import checkpoint
 from segraft.model.config import ModelConfig, NetworkConfig
 from segraft.networks import create_network
-from segraft.paper.results import finished, groups, read
+from segraft.paper.gathering import gather
+from segraft.paper.results import groups, read
 from shared.samples import row_of_cells
 
 STUDENT, ALONE = (f"table2-bbbc039-resunet-tiny-{method}" for method in ("graph", "none"))
@@ -89,7 +90,7 @@ def test_seeds_share_a_mean_and_other_budgets_do_not(tmp_path: Path) -> None:
     for number, changes in enumerate([{}, {"seed": 8}, {"seed": 8, "steps": 60}, {"seed": None}]):
         file = model(tmp_path / f"{number}.safetensors", method="graph", **changes)
         recipe(STUDENT, root=tmp_path, out=runs, model=file, device="cpu")
-    found = [[each.seed for each in group] for group in groups(finished(runs), STUDENT)]
+    found = [[each.seed for each in group] for group in groups([run.result for run in gather(runs).runs], STUDENT)]
     assert sorted(map(len, found)) == [1, 3]
     assert [8] in found
 
