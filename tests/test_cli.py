@@ -27,7 +27,7 @@ from shared.models import a_config
 Capture = pytest.CaptureFixture[str]
 PROJECT = Path(__file__).parent.parent
 VERBS = (
-    *("benchmark", "convert", "demo", "distill", "download", "evaluate", "figure", "info"),
+    *("benchmark", "convert", "demo", "distill", "download", "evaluate", "export", "figure", "info"),
     *("predict", "recipe", "report", "table", "train", "tune"),
 )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from segraft.commands.distill import distill
     from segraft.commands.download import download
     from segraft.commands.evaluate import evaluate
+    from segraft.commands.export import export
     from segraft.commands.figure import figure
     from segraft.commands.info import info
     from segraft.commands.predict import predict
@@ -57,6 +58,7 @@ _HOMES = {
     "download": "commands.download",
     "embedding_affinities": "graphs.affinity",
     "evaluate": "commands.evaluate",
+    "export": "commands.export",
     "figure": "commands.figure",
     "info": "commands.info",
     "instance_nodes": "graphs.instances",

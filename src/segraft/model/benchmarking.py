@@ -25,6 +25,7 @@ from segraft.errors import UserError
 from segraft.model import checkpoint
 from segraft.model.config import ModelConfig, NetworkConfig
 from segraft.model.model import Model, load
+from segraft.model.onnx_runner import OnnxRunner
 from segraft.model.runner import Runner
 from segraft.model.torch_runner import TorchRunner, find_device
 from segraft.networks import NETWORKS, create_network
@@ -91,7 +92,7 @@ def measure(
     if len(size) != ndim:
         raise UserError(f"size: got {size} for a network in {ndim} dimensions, expected {ndim} numbers")
     image = scene(size, geometry.in_channels) if image is None else image
-    with _threads(threads) as used:
+    with _threads(threads, model.runner) as used:
         runs = [timed(model, image, trained) for _ in range(warmup + repeats)][warmup:] if times else []
     parameters, macs = model.runner.complexity(geometry.input_size(size))
     return {
@@ -193,10 +194,12 @@ def ideal_results(space: Space, dim: int) -> Results:
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[int]:
-    """Let torch use this many threads, and give the number it uses."""
+def _threads(count: int | None, runner: Runner) -> Iterator[int]:
+    """Let torch, or ONNX Runtime, use this many threads, and give the number it uses."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
+    if isinstance(runner, OnnxRunner):
+        runner.use_threads(torch.get_num_threads())
     try:
         yield torch.get_num_threads()
     finally:
@@ -220,9 +223,9 @@ def peak_memory(subject: str | Path, size: tuple[int, ...], threads: int, device
 
 def predict_alone(subject: str, threads: str, device: str, *size: str) -> None:
     """Segment one image and print the peak memory of this process (or of its CUDA device) in bytes."""
-    torch.set_num_threads(int(threads))
     model, trained = open_subject(subject, device)
-    timed(model, scene(tuple(map(int, size)), model.geometry.in_channels), trained)
+    with _threads(int(threads), model.runner):
+        timed(model, scene(tuple(map(int, size)), model.geometry.in_channels), trained)
     print(torch.cuda.max_memory_allocated() if model.runner.device.startswith("cuda") else _resident_peak())
 
 

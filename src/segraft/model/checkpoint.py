@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from segraft.errors import UserError
 from segraft.files import replacing, unwritable
-from segraft.model.config import ModelConfig
+from segraft.model import onnx_file
+from segraft.model.config import ModelConfig, config_of
 from segraft.networks import create_network
 from segraft.networks.contract import Network
 from segraft.run_folder import MODEL, RunFolder
@@ -43,6 +44,9 @@ def change(path: str | Path, **changes: Any) -> None:
 
     Raises ``UserError`` as ``read`` and ``save``.
     """
+    if (file := locate(path)).suffix == onnx_file.SUFFIX:
+        onnx_file.change(file, **changes)
+        return
     state, config = read(path)
     save_weights(locate(path), state, replace(config, **changes))
 
@@ -61,6 +65,11 @@ def read(path: str | Path) -> tuple[Weights, ModelConfig]:
     format.
     """
     path = locate(path)
+    if path.suffix == onnx_file.SUFFIX:
+        raise UserError(
+            f"{path} is an exported network, which predicts and cannot be trained or taught from; expected the run "
+            f"folder or the {MODEL} that it was exported from"
+        )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             config = _config(path, (file.metadata() or {}).get(HEADER))
@@ -110,13 +119,4 @@ def _config(path: Path, header: str | None) -> ModelConfig:
             f"{path} is a safetensors file of another program (no {HEADER!r} in its header); "
             "expected a model that segraft trained"
         )
-    try:
-        return ModelConfig.from_dict(json.loads(header))
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path} has a damaged configuration ({type(error).__name__}: {reason}); "
-            "expected what segraft writes; copy the file again, or train again"
-        ) from error
+    return config_of(path, header)

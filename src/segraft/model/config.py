@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
+from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
@@ -123,14 +125,28 @@ class ModelConfig:
         if number < 3:  # nothing but percentiles was known
             current = {"percentiles": PERCENTILES, **current}
         del current["format"]
-        current["network"] = _made(NetworkConfig, current["network"])
-        current["segmentation"] = _made(Segmentation, current.get("segmentation") or {})
+        current["network"] = as_made(NetworkConfig, current["network"])
+        current["segmentation"] = as_made(Segmentation, current.get("segmentation") or {})
         current["offsets"] = tuple(tuple(int(k) for k in offset) for offset in current["offsets"])
-        return _made(cls, current)
+        return as_made(cls, current)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it, with its format number."""
         return {"format": FORMAT, **asdict(self)}
+
+
+def config_of(path: Path, text: str) -> ModelConfig:
+    """A configuration from JSON in a file; ``UserError`` for a newer one, and for what is none."""
+    try:
+        return ModelConfig.from_dict(json.loads(text))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{path} has a damaged configuration ({type(error).__name__}: {reason}); "
+            "expected what segraft writes; copy the file again, or train again"
+        ) from error
 
 
 def upgraded_from_1(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,7 +160,7 @@ def upgraded_from_1(values: Mapping[str, Any]) -> dict[str, Any]:
     return current
 
 
-def _made(kind: type[Made], values: Mapping[str, Any]) -> Made:
+def as_made(kind: type[Made], values: Mapping[str, Any]) -> Made:
     """A dataclass from values as JSON has them: lists become tuples, and every type is checked."""
     hints = get_type_hints(kind)
     nested = ("network", "segmentation", "offsets")  # made already

@@ -15,10 +15,11 @@ from segraft.images.channels import fullest, grey, to_channels_first
 from segraft.images.normalisation import Scale, SharedScale
 from segraft.images.windows import crop
 from segraft.labels.relabel import consecutive
-from segraft.model import checkpoint
+from segraft.model import checkpoint, onnx_file
 from segraft.model.affinities import affinities as window_affinities
 from segraft.model.affinities import probability as window_probability
 from segraft.model.config import ModelConfig
+from segraft.model.onnx_runner import OnnxRunner
 from segraft.model.options import PredictOptions
 from segraft.model.resize import nearest, resize
 from segraft.model.runner import Runner
@@ -31,8 +32,13 @@ from segraft.types import Geometry, Offsets, Space, Stored
 def load(path: str | Path, device: str = "auto") -> Model:
     """Load a trained model from its file or run folder onto a device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
 
-    Raises ``UserError`` when there is no model, it is damaged, or there is no such device.
+    A file of `segraft.export` is run by ONNX Runtime, on the CPU or, where that has it, on CUDA. Raises ``UserError``
+    when there is no model, it is damaged, or there is no such device.
     """
+    file = checkpoint.locate(path)
+    if file.suffix == onnx_file.SUFFIX:
+        config, known = onnx_file.read(file)
+        return Model(OnnxRunner(file, known, device), config)
     target = find_device(device)
     network, config = checkpoint.restore(path)
     return Model(TorchRunner(channels_last(network).to(target).eval().requires_grad_(False)), config)

@@ -1,0 +1,1 @@
+"""Networks leave PyTorch: exported files that run elsewhere."""
