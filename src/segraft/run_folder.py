@@ -151,4 +151,5 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
         renamed["percentiles"] = [renamed.pop("low", 1.0), renamed.pop("high", 99.8)]
     if {"intensity", "patch", "seed", "steps"} <= renamed.keys():  # a recorded run, from before there were any
         renamed.setdefault("blanks", 0.0)
+        renamed.setdefault("tune", False)
     return renamed

@@ -87,12 +87,13 @@ def test_an_interrupted_scoring_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_seeds_share_a_mean_and_other_budgets_do_not(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    for number, changes in enumerate([{}, {"seed": 8}, {"seed": 8, "steps": 60}, {"seed": None}]):
+    for number, changes in enumerate([{}, {"seed": 8}, {"seed": 8, "steps": 60}, {"seed": None}, {"cache": 9}]):
         file = model(tmp_path / f"{number}.safetensors", method="graph", **changes)
         recipe(STUDENT, root=tmp_path, out=runs, model=file, device="cpu")
     found = [[each.seed for each in group] for group in groups([run.result for run in gather(runs).runs], STUDENT)]
-    assert sorted(map(len, found)) == [1, 3]
+    assert sorted(map(len, found)) == [1, 1, 3]
     assert [8] in found
+    assert [7] in found, "of a pool"
 
 
 def test_an_adopted_teacher_teaches(tmp_path: Path, without_reports: None) -> None:

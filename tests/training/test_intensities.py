@@ -119,6 +119,7 @@ def test_a_run_of_before_goes_on_without_blanks(tmp_path: Path) -> None:
     assert recorded["blanks"] == 0.03
     del recorded["blanks"]
     assert upgraded(recorded)["blanks"] == 0.0
+    assert upgraded({name: value for name, value in recorded.items() if name != "tune"})["tune"] is False
     assert "blanks" not in upgraded({"dataset": "grey", "intensity": ["noise"]})
 
 

@@ -38,7 +38,7 @@ class Adopted:
 
     def ending(self) -> str:
         """What it adds to the name of the run folder."""
-        known = {**{name: self.told.get(name) for name in TOLD}, "seed": self.seed}
+        known = {name: self.told.get(name) for name in (*TOLD, "cache")} | {"seed": self.seed}
         return "".join(f"-{name}-{short(value)}" for name, value in known.items() if value is not None)
 
     def differs(self, chosen: Recipe) -> list[str]:

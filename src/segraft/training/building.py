@@ -19,7 +19,7 @@ from segraft.settings import DistillSettings, TrainSettings, plain, required
 from segraft.training.tuning import begin
 from segraft.types import Offsets, Sample
 
-RECORDED = ("dataset", "seed", "steps", "batch", "patch", "method")
+RECORDED = ("dataset", "seed", "steps", "batch", "patch", "method", "cache")
 """Settings that a model file tells about its training, beside the number of threads, on which last digits depend."""
 
 
