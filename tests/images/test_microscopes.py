@@ -93,3 +93,21 @@ def test_the_message_says_what_to_install(path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(UserError, match=r"pip install 'segraft\[formats\]'") as error:
         read_image(path)
     assert str(path) in one_line(error)
+
+
+def test_files_of_zeiss_own_library(tmp_path: Path) -> None:
+    """Where both are installed, which takes Python 3.12: one image of channels and planes, and one of two scenes."""
+    pytest.importorskip("czifile")
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    pixels = np.random.default_rng(0).integers(0, 4000, (2, 3, 40, 52)).astype(np.uint16)
+    with czi.create_czi(str(tmp_path / "planes.czi")) as file:
+        for channel, plane in np.ndindex(2, 3):
+            file.write(data=pixels[channel, plane][..., None], plane={"C": channel, "Z": plane, "T": 0})
+    with czi.create_czi(str(tmp_path / "scenes.czi")) as file:
+        for scene in range(2):
+            at = {"scene": scene, "location": (100 * scene, 0)}
+            file.write(data=pixels[0, scene][..., None], plane={"C": 0, "Z": 0, "T": 0}, **at)
+    assert np.array_equal(read_image(tmp_path / "planes.czi"), pixels)
+    assert [np.array_equal(read_image(f"{tmp_path}/scenes.czi:{k}"), pixels[0, k]) for k in range(2)] == [True, True]
+    with pytest.raises(UserError, match=r"got 2 images in one file, expected one; name it: .*:0 to"):
+        read_image(tmp_path / "scenes.czi")
