@@ -301,7 +301,7 @@ def _killed(*_: Any) -> None:
 
 def test_what_was_searched_is_scored_on_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a part of the images the best is found, then all are judged with it, and shown."""
-    monkeypatch.setattr(validation, "TUNED", 2 * 40 * 44)
+    monkeypatch.setitem(validation.SEARCHED, 2, 2 * 40 * 44)
     learnt = a_model(lively(), segmentation={"foreground_threshold": 0.3, "minimum_size": 10})
     samples = [with_specks(k) for k in range(5)]
     told: list[str] = []

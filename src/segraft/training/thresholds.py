@@ -20,8 +20,8 @@ NEARLY = 0.8
 """Part of the best Dice coefficient of the foreground that a threshold must reach."""
 PIXELS = 2**21
 """Pixels of the validation images that each of them is tried on, 32 images of 256²: no more of a volume, either."""
-TUNED = 2 * PIXELS
-"""Pixels on which, once at the end of training, all settings are searched."""
+SEARCHED = {2: 2**22, 3: 2**20}
+"""Pixels on which, once at the end of training, all settings are searched, by dimension: a volume's cost more time."""
 
 
 def trial_parts(samples: Sequence[Sample], pixels: int) -> dict[int, Window]:

@@ -23,7 +23,7 @@ from segraft.model.trials import Seen, Trials
 from segraft.reporting.page import PICTURES
 from segraft.reporting.view import View, shown_region, view
 from segraft.settings import TrainSettings
-from segraft.training.thresholds import PIXELS, THRESHOLDS, TUNED, best_threshold, seen_part, trial_parts
+from segraft.training.thresholds import PIXELS, SEARCHED, THRESHOLDS, best_threshold, seen_part, trial_parts
 from segraft.types import Sample
 
 Scores = dict[str, float | int]
@@ -102,7 +102,7 @@ class Validation:
         Settings that are ``fixed`` stay. ``tell`` learns how far the search has come. None where nothing is better, or
         no image has an object to choose by.
         """
-        parts = trial_parts(self.samples, TUNED)
+        parts = trial_parts(self.samples, SEARCHED[model.geometry.ndim])
         if not parts:
             return None
         with ExitStack() as stack:
