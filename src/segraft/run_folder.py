@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from segraft.errors import UserError
+from segraft.files import write_text
 from segraft.metrics.scores import choosing
 
 MODEL = "model.safetensors"
@@ -73,9 +74,9 @@ class RunFolder:
         return read_config(self.config)
 
     def history(self) -> list[dict[str, Any]]:
-        """The lines of the metrics; ``UserError`` where they cannot be read."""
+        """The lines of the metrics, but for one that a full disk cut short; ``UserError`` where they cannot be read."""
         try:
-            return [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
+            return [json.loads(line) for line in self._whole_lines()]
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise UserError(
@@ -87,9 +88,16 @@ class RunFolder:
         """Lines of the metrics as text, up to a step, but for one that a full disk cut short or that ends a run."""
         if not self.metrics.exists():
             return []
-        lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-        whole = [(line, json.loads(line)) for line in lines if line.endswith("\n")]
+        whole = [(line, json.loads(line)) for line in self._whole_lines()]
         return [line for line, values in whole if values["step"] <= step and TUNED not in values]
+
+    def _whole_lines(self) -> list[str]:
+        lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [line for line in lines if line.endswith("\n")]
+
+    def finish_history(self, line: Mapping[str, Any]) -> None:
+        """Write the last line of the metrics; all are there, or none is changed."""
+        write_text(self.metrics, "".join([*self._whole_lines(), json.dumps(line) + "\n"]))
 
     def tuned(self) -> bool:
         """Whether the segmentation of the model was tuned at the end of the training."""

@@ -138,13 +138,28 @@ def test_it_is_no_teacher(copy: Path, capfd: Capture, option: str) -> None:
 
 @pytest.mark.parametrize(
     ("spoilt", "words"),
-    [(b"", "another program"), (b"no model", "is no ONNX file, or was cut short"), (None, "no ONNX file, or was cut")],
+    [
+        (b"", "is no ONNX file, or was cut short"),
+        (b"no model", "is no ONNX file, or was cut short"),
+        (None, "no ONNX file, or was cut"),
+    ],
 )
 def test_damaged_files_are_answered(copy: Path, capfd: Capture, spoilt: bytes | None, words: str) -> None:
     file = copy / "small.onnx"
     file.write_bytes(file.read_bytes()[:5000] if spoilt is None else spoilt)
     refused(capfd, words, "predict", file, copy / "image.tif", "--out", copy / "labels")
     assert not (copy / "labels").exists()
+
+
+def test_the_case_of_the_ending_is_free(copy: Path) -> None:
+    upper = (copy / "small.onnx").rename(copy / "Small.ONNX")
+    assert np.array_equal(segraft.load(upper).predict(IMAGE), segraft.load(copy / "small.safetensors").predict(IMAGE))
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_image_that_does_not_fit_is_named(copy: Path, capfd: Capture) -> None:
+    tifffile.imwrite(copy / "empty.tif", np.full((32, 32), np.nan, np.float32))
+    refused(capfd, "empty.tif: ", "export", copy / "small.safetensors", "--images", copy / "empty.tif")
 
 
 def test_channels_that_differ(copy: Path, capfd: Capture) -> None:

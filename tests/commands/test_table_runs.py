@@ -163,6 +163,14 @@ def test_a_student_of_another_teacher_is_not_taken_over(tmp_path: Path, trained:
     assert trained[3:] == []
 
 
+def test_students_of_a_pool_are_others(tmp_path: Path, trained: list[str]) -> None:
+    assert run(tmp_path / "runs") == 0
+    for _ in range(2):
+        assert run(tmp_path / "runs", cache=3) == 0
+    assert trained[3:] == [f"{OURS} None"], "once, of the same teacher"
+    assert (tmp_path / "runs" / f"{OURS}-scale-0.001-cache-3" / "scores.json").exists()
+
+
 def test_models_that_were_trained_elsewhere_count(tmp_path: Path, trained: list[str]) -> None:
     assert run(tmp_path / "runs") == 0
     for run_of in gather(tmp_path / "runs").runs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def test_windows_that_it_cannot_take(pair: Path, shape: tuple[int, ...], words: 
 
 def test_devices_and_threads(pair: Path) -> None:
     known = onnx_file.read(pair / "model.onnx")[1]
-    for device in ("mps", "gpu", "cuda:0"):
+    for device in ("mps", "gpu", "cuda:0", "cuda:x", "cpu:7", "cpu:", ""):
         with pytest.raises(UserError, match=f"device: got '{device}' for an exported network, expected .* cpu; choose"):
             OnnxRunner(pair / "model.onnx", known, device)
     runner = OnnxRunner(pair / "model.onnx", known, threads=2)
@@ -121,9 +122,37 @@ def test_devices_and_threads(pair: Path) -> None:
     np.testing.assert_allclose(runner.run(window(known.geometry, (64, 64)))[0], before[0], atol=1e-5)
 
 
-def test_the_threads_are_those_of_the_environment(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert OnnxRunner(pair / "model.onnx", onnx_file.read(pair / "model.onnx")[1], "cpu").threads == 3
+@pytest.mark.parametrize(("told", "expected"), [("3", 3), ("4,2", 4), ("", None), ("many", None), ("0", None)])
+def test_the_threads_are_those_of_the_environment(
+    pair: Path, monkeypatch: pytest.MonkeyPatch, told: str, expected: int | None
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    runner = OnnxRunner(pair / "model.onnx", onnx_file.read(pair / "model.onnx")[1], "cpu")
+    assert runner.threads == (expected or len(os.sched_getaffinity(0)))
+
+
+def test_what_onnx_runtime_cannot_do_is_answered(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its exceptions are of its own kind."""
+    from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+
+    class Failing:
+        def run(self, *_: object) -> None:
+            raise RuntimeException("Failed to allocate memory")
+
+    runner = opened(pair / "model.onnx")
+    monkeypatch.setattr(runner, "_session", Failing())
+    with pytest.raises(
+        UserError, match=r"on a tile of 32 × 32 pixels \(Failed to allocate memory\); set a smaller tile"
+    ):
+        runner.run(np.zeros((1, 32, 32), np.float32))
+
+
+def test_what_is_no_number_is_not_kept(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, _ = checkpoint.restore(pair)
+    said = OnnxRunner.run
+    monkeypatch.setattr(OnnxRunner, "run", lambda *given: tuple(part * np.nan for part in said(*given)))
+    with pytest.raises(UserError, match="differs from the original by nan"):
+        onnx.difference(network, pair / "model.onnx", [window(network.geometry, (32, 32))] * 2)
 
 
 def test_without_onnx_runtime(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:

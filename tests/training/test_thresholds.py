@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +294,59 @@ def test_killed_before_the_search_was_recorded(out: Path, tmp_path: Path, monkey
     train(config=out, resume=True)
     assert_same_run(out, tmp_path / "whole")
     assert segmentation(out) == segmentation(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("_specks")
+def test_what_is_worse_on_all_images_is_not_kept(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tune = Validation.tune
+
+    def worse(*given: Any) -> Any:
+        found = tune(*given)
+        return replace(found, scores=found.scores | {"pq_pooled": 0.7})
+
+    monkeypatch.setattr(Validation, "tune", worse)
+    model = train("specks", out=out, **TUNING)
+    assert model.config.segmentation.minimum_size == segmentation(out).minimum_size == 10
+    assert history(out)[-1] == {"step": 8, "tuned": True}
+
+
+@pytest.mark.usefixtures("_specks")
+def test_a_signal_while_all_are_judged(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train("specks", out=tmp_path / "whole", **TUNING)
+    tune = Validation.tune
+
+    def interrupted(*given: Any) -> Any:
+        found = tune(*given)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return found
+
+    monkeypatch.setattr(Validation, "tune", interrupted)
+    with pytest.raises(Stopped, match="before the segmentation was tuned; go on with"):
+        train("specks", out=out, **TUNING)
+    monkeypatch.setattr(Validation, "tune", tune)
+    train(config=out, resume=True)
+    assert_same_run(out, tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("_specks")
+def test_a_line_that_a_full_disk_cut_short(out: Path, tmp_path: Path) -> None:
+    train("specks", out=tmp_path / "whole", **TUNING)
+    train("specks", out=out, **TUNING)
+    metrics = out / "metrics.jsonl"
+    metrics.write_bytes(metrics.read_bytes()[:-9])
+    train(config=out, resume=True)
+    assert_same_run(out, tmp_path / "whole")
+    assert segmentation(out) == segmentation(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("_specks")
+def test_a_run_out_of_patience_is_not_tuned_again(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train("specks", out=out, **TUNING | {"patience": 1, "steps": 30, "validate_every": 1})
+    assert RunFolder(out).tuned()
+    before = (out / "metrics.jsonl").read_bytes(), (out / "model.safetensors").read_bytes()
+    monkeypatch.setattr(Validation, "tune", None)
+    train(config=out, resume=True)
+    assert ((out / "metrics.jsonl").read_bytes(), (out / "model.safetensors").read_bytes()) == before
 
 
 def _killed(*_: Any) -> None:

@@ -88,11 +88,12 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     untrained = [name for name, result in results.items() if not result["trained"]]
     size = " × ".join(map(str, first["size"]))
     image = "generated image" if first["generated"] else "image"
+    places = dict.fromkeys(result["device"] for result in results.values())
+    devices = ", ".join(f"{result['device']} ({name})" for name, result in results.items())
+    devices = next(iter(places)) if len(places) == 1 else devices
     lines = []
     if first["total"] is not None:
-        lines.append(
-            f"Times are medians for one {image}, {size} pixels, on {first['device']} with {first['threads']} threads."
-        )
+        lines.append(f"Times are medians for one {image}, {size} pixels, on {devices} with {first['threads']} threads.")
         lines.append("They mean little while the machine is busy with something else.")
     lines += [
         f"{name} finds {result['objects']} objects in that image."

@@ -15,9 +15,10 @@ from segraft.images.reading import read_image
 from segraft.images.windows import crop
 from segraft.model import checkpoint
 from segraft.model.model import Model, load
+from segraft.model.onnx_file import SUFFIX
 from segraft.run_folder import RunFolder
 
-KINDS = {"onnx": ".onnx"}
+KINDS = {"onnx": SUFFIX}
 """Endings of the files, by what is exported to."""
 WINDOWS = 3
 """Images on which an export is compared with the original."""
@@ -71,31 +72,35 @@ def export(
 
 def _windows(model: Model, run: Path, images: Sequence[str | Path]) -> tuple[list[np.ndarray], str]:
     """Windows ``(C, *w)`` as the network sees them, and of what they are."""
-    found = [read_image(path) for path in list_images(images)[:WINDOWS]] if images else _validated(run)
+    found = {str(path): read_image(path) for path in list_images(images)[:WINDOWS]} if images else _validated(run)
     if found:
-        return [_window(model, image) for image in found], "the given images" if images else "validation images"
+        what = "the given images" if images else "validation images"
+        return [_window(model, name, image) for name, image in found.items()], what
     size = model.geometry.nearest_input((SIDE[model.geometry.ndim],) * model.geometry.ndim, math.floor)
     noise = np.random.default_rng(0).normal(size=(model.geometry.in_channels, *size)).astype(np.float32)
     return [noise], "noise, for no images are at hand (--images)"
 
 
-def _validated(run: Path) -> list[np.ndarray]:
+def _validated(run: Path) -> dict[str, np.ndarray]:
     """The first validation images of a run folder; none where it is none, or they cannot be read any more."""
     folder = RunFolder(run)
     if not folder.config.exists():
-        return []
-    data = folder.data()
+        return {}
     try:
+        data = folder.data()
         samples = open_dataset(data.name, data.root, "val", **data.options)
-        return [samples[index].image for index in range(min(WINDOWS, len(samples)))]
+        return {samples[index].name: samples[index].image for index in range(min(WINDOWS, len(samples)))}
     except UserError:
-        return []
+        return {}
 
 
-def _window(model: Model, image: np.ndarray) -> np.ndarray:
+def _window(model: Model, name: str, image: np.ndarray) -> np.ndarray:
     """The middle of an image, or as much of it as the network takes at once, scaled as the model does."""
-    stored = model.channels_first(image)
-    scale = model.config.normalisation.scale(stored)
+    try:
+        stored = model.channels_first(image)
+        scale = model.config.normalisation.scale(stored)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
     limit = SIDE[model.geometry.ndim]
     size = model.geometry.nearest_input(tuple(min(side, limit) for side in stored.shape[1:]), math.floor)
     starts = ((side - wanted) // 2 for side, wanted in zip(stored.shape[1:], size, strict=True))

@@ -168,9 +168,10 @@ def _is_done(result: Result, recipe: Recipe, order: Order, teacher: bool) -> boo
         batch=settings.batch,
         rate=settings.rate,
     )
-    filters = result.spent.filters if result.spent is not None else None
+    spent = result.spent or Spent()
     alike = same_budget(result.scale, result.spent, order.budget.scale, ours)
-    return alike and filters == settings.filters and _same_teacher(recipe, result, order)
+    own = (spent.filters, spent.cache) == (settings.filters, getattr(settings, "cache", None))
+    return alike and own and _same_teacher(recipe, result, order)
 
 
 def _same_teacher(recipe: Recipe, result: Result, order: Order) -> bool:

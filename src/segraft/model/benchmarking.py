@@ -226,7 +226,10 @@ def predict_alone(subject: str, threads: str, device: str, *size: str) -> None:
     model, trained = open_subject(subject, device)
     with _threads(int(threads), model.runner):
         timed(model, scene(tuple(map(int, size)), model.geometry.in_channels), trained)
-    print(torch.cuda.max_memory_allocated() if model.runner.device.startswith("cuda") else _resident_peak())
+    if not model.runner.device.startswith("cuda"):
+        print(_resident_peak())
+    elif isinstance(model.runner, TorchRunner):  # nobody tells what ONNX Runtime takes of a GPU
+        print(torch.cuda.max_memory_allocated())
 
 
 def _resident_peak() -> int | None:

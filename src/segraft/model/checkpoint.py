@@ -44,7 +44,7 @@ def change(path: str | Path, **changes: Any) -> None:
 
     Raises ``UserError`` as ``read`` and ``save``.
     """
-    if (file := locate(path)).suffix == onnx_file.SUFFIX:
+    if onnx_file.is_onnx(file := locate(path)):
         onnx_file.change(file, **changes)
         return
     state, config = read(path)
@@ -65,7 +65,7 @@ def read(path: str | Path) -> tuple[Weights, ModelConfig]:
     format.
     """
     path = locate(path)
-    if path.suffix == onnx_file.SUFFIX:
+    if onnx_file.is_onnx(path):
         raise UserError(
             f"{path} is an exported network, which predicts and cannot be trained or taught from; expected the run "
             f"folder or the {MODEL} that it was exported from"

@@ -36,7 +36,7 @@ def load(path: str | Path, device: str = "auto") -> Model:
     when there is no model, it is damaged, or there is no such device.
     """
     file = checkpoint.locate(path)
-    if file.suffix == onnx_file.SUFFIX:
+    if onnx_file.is_onnx(file):
         config, known = onnx_file.read(file)
         return Model(OnnxRunner(file, known, device), config)
     target = find_device(device)

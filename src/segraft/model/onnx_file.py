@@ -64,6 +64,11 @@ class Field(NamedTuple):
     held: bytes
 
 
+def is_onnx(path: Path) -> bool:
+    """Whether a file is an exported network, by its name."""
+    return path.suffix.lower() == SUFFIX
+
+
 def read(path: Path) -> tuple[ModelConfig, Known]:
     """The configuration of an exported network, and what is known of it.
 
@@ -73,6 +78,8 @@ def read(path: Path) -> tuple[ModelConfig, Known]:
 
 
 def _described(path: Path, data: bytes) -> tuple[ModelConfig, Known]:
+    if not data:
+        raise _damaged(path)
     metadata = dict(_pair(path, field.held) for field in _fields(path, data) if field.number == METADATA)
     if CONFIG not in metadata:
         raise UserError(
@@ -82,7 +89,7 @@ def _described(path: Path, data: bytes) -> tuple[ModelConfig, Known]:
     config = config_of(path, metadata[CONFIG])
     try:
         return config, Known.from_text(metadata[NETWORK])
-    except (ValueError, KeyError, TypeError, UserError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path} has damaged metadata ({type(error).__name__}: {reason}); export it again") from error
 

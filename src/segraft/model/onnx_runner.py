@@ -24,15 +24,15 @@ class OnnxRunner:
     """Runs an exported network in float32; what it costs is known from the file."""
 
     def __init__(self, path: Path, known: Known, device: str = "auto", threads: int | None = None) -> None:
-        self.path, self.known, self._device = path, known, _provided(device)
-        self.threads = threads or int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-        self._session = _session(path, self._device, self.threads)
+        self.path, self.known, self.threads = path, known, threads or _usual_threads()
+        self._asked = _provided(device)
+        self._session = _session(path, self._asked, self.threads)
 
     def use_threads(self, count: int) -> None:
         """Run with so many threads of the CPU from now on."""
         if count != self.threads:
             self.threads = count
-            self._session = _session(self.path, self._device, count)
+            self._session = _session(self.path, self._asked, count)
 
     @property
     def geometry(self) -> Geometry:
@@ -41,15 +41,15 @@ class OnnxRunner:
 
     @property
     def device(self) -> str:
-        """Where it runs."""
-        return self._device
+        """Where it runs: on the CPU, too, where ONNX Runtime cannot use the device that it was built for."""
+        return self._asked if self._session.get_providers()[0] == PROVIDERS["cuda"] else "cpu"
 
     def run(self, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Map ``(C, *w)`` float32 to the embedding ``(D, *v)`` and foreground logits ``(*v)``; see `Runner`."""
         self.geometry.check_input((1, *window.shape))
         try:
             embedding, foreground = self._session.run(OUTPUTS, {INPUT: np.ascontiguousarray(window, np.float32)[None]})
-        except RuntimeError as error:
+        except Exception as error:  # its exceptions have no common base but this
             size = " × ".join(map(str, window.shape[1:]))
             reason = " ".join(str(error).split())
             raise UserError(
@@ -71,12 +71,21 @@ def _provided(device: str) -> str:
     here = [name for name, provider in PROVIDERS.items() if provider in _runtime().get_available_providers()]
     if device == "auto":
         return here[-1]
-    if device.partition(":")[0] not in here:
+    kind, colon, index = device.partition(":")
+    if kind not in here or bool(colon) != index.isdigit() or (kind == "cpu" and colon):
         raise UserError(
             f"device: got {device!r} for an exported network, expected auto or one of those that ONNX Runtime has "
             f"here: {', '.join(here)}; choose another, or use the model that it was exported from"
         )
     return device
+
+
+def _usual_threads() -> int:
+    """As many as the environment says, else as this process may use."""
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if told.isdigit() and int(told):
+        return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _session(path: Path, device: str, threads: int) -> Any:

@@ -18,6 +18,8 @@ THICKNESS = 2.0
 """In pixels; what models do unless they say otherwise."""
 DENSE = 64
 """Pairs of segments per border pixel up to which sums over borders are taken in a table of all pairs."""
+LARGEST = 2**22
+"""Pairs in such a table at most, 32 MB of each of its two kinds of numbers."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def _distinct(edges: np.ndarray, attraction: np.ndarray, size: int) -> tuple[np.
     between = one != other
     one, other, attraction = one[between], other[between], attraction[between]
     keys = np.minimum(one, other) * size + np.maximum(one, other)
-    if size**2 <= DENSE * max(len(keys), 1):  # a table of all pairs takes less time than sorting
+    if size**2 <= min(DENSE * len(keys), LARGEST):  # a table of all pairs takes less time than sorting
         sums = np.bincount(keys, weights=attraction)
         keys = np.flatnonzero(np.bincount(keys))
         return np.stack(np.divmod(keys, size), 1), sums[keys]

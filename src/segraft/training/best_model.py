@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from segraft.metrics.scores import finds_nothing
+from segraft.metrics.scores import choosing, finds_nothing
 from segraft.model import checkpoint
 from segraft.model.model import Model, load
 from segraft.model.torch_runner import TorchRunner, find_device
@@ -15,6 +16,11 @@ from segraft.terminal.progress import counting
 from segraft.training.building import Trainee
 from segraft.training.callbacks import Recorder
 from segraft.training.validation import Tuned, Validation
+
+
+def _better(scores: Mapping[str, float | int], others: Mapping[str, float | int], monitor: str) -> bool:
+    rank = choosing(monitor).rank
+    return rank(scores[monitor]) > rank(others[monitor])
 
 
 class BestModel:
@@ -44,7 +50,8 @@ class BestModel:
     def tuned(self, model: Model, settings: TrainSettings, recorder: Recorder) -> Model:
         """The best model with the best segmentation on the validation images, which is stored and recorded.
 
-        A model that finds nothing stays as it is, and so does one that is tuned. Raises ``Stopped`` after a signal.
+        A model that finds nothing stays as it is, and so do one that is tuned, and one for which nothing is better on
+        all validation images. Raises ``Stopped`` after a signal.
         """
         best = self.folder.best_validation()
         assert best is not None  # the last step is validated
@@ -53,7 +60,8 @@ class BestModel:
         start = self.trainee.segmenting(foreground_threshold=best["val"].get("foreground_threshold")).config
         model = Model(model.runner, replace(model.config, segmentation=start.segmentation))  # and no half-stored one
         found = None if finds_nothing(best["val"]) else self._search(model, settings, recorder)
-        if found is None:
+        recorder.stop_where_asked()
+        if found is None or not _better(found.scores, best["val"], self.validation.monitor):
             recorder.record_tuned(best["step"])
             return model
         checkpoint.change(self.folder.path, segmentation=found.segmentation)
@@ -66,6 +74,7 @@ class BestModel:
         """Search the best segmentation; what the user told is not changed."""
         told = {name: getattr(settings, name) for name in ("foreground_threshold", "minimum_size")}
         fixed = {name: value for name, value in told.items() if value is not None}
+        recorder.begun = True  # a signal waits for the next trial
         with counting() as show:
 
             def tell(text: str) -> None:

@@ -111,7 +111,8 @@ class Recorder(Callback):
         trainer.should_stop = self._patience_lost()
         if not trainer.is_global_zero:
             return
-        write_text(self.folder.metrics, "".join(self.folder.history_until(trainer.global_step)))
+        if not trainer.should_stop:  # else nothing follows, and what ended the run stays
+            write_text(self.folder.metrics, "".join(self.folder.history_until(trainer.global_step)))
         with unwritable(self.folder.path):
             self._board = SummaryWriter(str(self.settings.out), purge_step=trainer.global_step + 1)
 
@@ -205,21 +206,19 @@ class Recorder(Callback):
         """Write values as a line of ``metrics.jsonl``, and numbers by name as TensorBoard curves."""
         if self._board is None:
             return
-        self._append(trainer.global_step, values)
         with unwritable(self.folder.path):
+            with self.folder.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(self._line(trainer.global_step, values)) + "\n")
             for name, value in curves.items():
                 self._board.add_scalar(name, value, trainer.global_step)
 
     def record_tuned(self, step: int, scores: Mapping[str, float] | None = None) -> None:
         """Write that the segmentation of the model kept at a step was searched; its scores where it got better."""
         better = {} if scores is None else {"val": _rounded(scores), "kept": True}
-        self._append(step, {TUNED: True, **better})
+        self.folder.finish_history(self._line(step, {TUNED: True, **better}))
 
-    def _append(self, step: int, values: Mapping[str, Any]) -> None:
-        """Append a line to the metrics."""
-        line = {"step": step, "seconds": round(self._elapsed(), 3), **values}
-        with unwritable(self.folder.path), self.folder.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+    def _line(self, step: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": step, "seconds": round(self._elapsed(), 3), **values}
 
     def _elapsed(self) -> float:
         return self.seconds + time.monotonic() - self._clock
