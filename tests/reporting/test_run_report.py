@@ -41,7 +41,7 @@ def test_a_run_without_a_line_of_metrics(tmp_path: Path) -> None:
 @pytest.mark.parametrize("broken", ["config.yaml", "metrics.jsonl"])
 def test_no_run_folder(tmp_path: Path, broken: str) -> None:
     run = make_run(tmp_path / "run")
-    (run / broken).write_text("{")
+    (run / broken).write_text("{\n")
     with pytest.raises(UserError, match=broken if broken == "config.yaml" else "no complete run folder"):
         write_run_report(run)
     (run / broken).unlink()
