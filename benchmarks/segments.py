@@ -1,8 +1,8 @@
 """What segments without slivers cost: ``predict`` from array to labels, with and without what makes them.
 
 Compares the default of images (all repulsive edges, thickness 2) with the mutex watershed on a grid of every fifth
-pixel that leaves slivers, and times the fragment rule alone, on what the network's images leave and on 200 objects with
-a thin piece along each border; all in turns, in one run.
+pixel that leaves slivers, and times the fragment rule alone, on what the network's images leave and on 200 objects:
+apart, touching, and with a thin piece along each border; all in turns, in one run.
 
     python benchmarks/segments.py --model bbbc039-distilled-0.safetensors --images bbbc039/images
 """
@@ -63,8 +63,10 @@ def main() -> None:
     stored = model.config.segmentation
     grid = replace(stored, segmenter="mutex", thickness=0.0, settings={"strides": (5, 5)})
     times: dict[str, list[float]] = {"grid of 5, thickness 0": [], "all edges, thickness 2": [], "fragment rule": []}
-    times["fragment rule, 200 objects"] = []
     pavement, even = pieces(200, (520, 696))
+    rim = pavement > 200
+    kinds = {"apart": pavement * ~rim, "touching": np.where(rim, pavement - 200, pavement), "with rims": pavement}
+    times |= {f"fragment rule, 200 objects {kind}": [] for kind in kinds}
     for number in range(options.rounds + 1):
         for image in images:
             affinities, probability = model.affinities(image)
@@ -76,7 +78,7 @@ def main() -> None:
                 lambda image=image: _predict(model, image, grid),
                 lambda image=image: model.predict(image, thickness=2.0),
                 lambda raw=raw, attraction=attraction: absorb(raw, attraction, 2.0, stored.minimum_size),
-                lambda: absorb(pavement, even, 2.0, stored.minimum_size),
+                *(lambda each=each: absorb(each, even, 2.0, stored.minimum_size) for each in kinds.values()),
             )
             for kept, task in zip(times.values(), tasks, strict=True):
                 taken = milliseconds(task)

@@ -108,11 +108,14 @@ def test_the_cost_of_whole_segments(
     given = ("--model", str(tmp_path / "model.safetensors"), "--images", str(cells / "images"), "--rounds", "1")
     monkeypatch.setattr(sys, "argv", ["segments", *given, "--threads", "1"])
     module["main"]()
-    grid, whole, rule, on_objects = capsys.readouterr().out.splitlines()
+    grid, whole, rule, *on_objects = capsys.readouterr().out.splitlines()
     assert grid.endswith(" ms, 1.000 of the grid's time")
     assert whole.startswith("all edges, thickness 2: ")
     assert rule.startswith("fragment rule: ")
-    assert on_objects.startswith("fragment rule, 200 objects: ")
+    kinds = ("apart", "touching", "with rims")
+    assert len(on_objects) == len(kinds)
+    for line, kind in zip(on_objects, kinds, strict=True):
+        assert line.startswith(f"fragment rule, 200 objects {kind}: ")
     labels, affinities = module["pieces"](20, (80, 90))
     assert len(np.unique(labels)) > 30
     assert len(np.unique(module["absorb"](labels, affinities, 2.0, 0))) == 20

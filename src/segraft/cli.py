@@ -58,7 +58,7 @@ VERBS = {
     "recipe": "Repeat a published experiment, or list all of them.",
     "table": "Print a table of the paper, published beside measured; train what it lacks.",
     "figure": "Draw a figure of the paper: segmentations, neurons, embeddings, memory.",
-    "demo": "Tell the whole story on generated images: teacher, students, report.",
+    "demo": "Tell the whole story on real nuclei: teacher, students, report.",
 }
 """The verbs; ``segraft.commands.NAME.NAME`` is imported when it is called: the help does not wait for PyTorch."""
 SETTINGS = {"train": (TrainSettings, {}), "distill": (DistillSettings, {"network": "student"})}

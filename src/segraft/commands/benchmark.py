@@ -88,9 +88,9 @@ def notes(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     untrained = [name for name, result in results.items() if not result["trained"]]
     size = " × ".join(map(str, first["size"]))
     image = "generated image" if first["generated"] else "image"
-    places = dict.fromkeys(result["device"] for result in results.values())
-    devices = ", ".join(f"{result['device']} ({name})" for name, result in results.items())
-    devices = next(iter(places)) if len(places) == 1 else devices
+    devices = first["device"]
+    if any(result["device"] != devices for result in results.values()):
+        devices = ", ".join(f"{result['device']} ({name})" for name, result in results.items())
     lines = []
     if first["total"] is not None:
         lines.append(f"Times are medians for one {image}, {size} pixels, on {devices} with {first['threads']} threads.")
