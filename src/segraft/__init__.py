@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from segraft import errors
+
 if TYPE_CHECKING:
     from segraft.commands.benchmark import benchmark
     from segraft.commands.convert import convert
@@ -78,7 +80,10 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'segraft' has no attribute {name!r}")
-    value = getattr(import_module(f"segraft.{_HOMES[name]}"), name)
+    try:
+        value = getattr(import_module(f"segraft.{_HOMES[name]}"), name)
+    except ImportError as error:
+        raise errors.not_installed(error) or error from error
     globals()[name] = value
     return value
 

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Union, get_args, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from segraft.errors import Notice, UserError, out_of_memory
+from segraft.errors import Notice, UserError, not_installed, out_of_memory
 from segraft.settings import GROUPS, DistillSettings, TrainSettings
 from segraft.signals import answered_by, code_of, terminate
 
@@ -85,8 +85,11 @@ def _as_values(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _function(name: str) -> Verb:
-    """The function behind a verb."""
-    return getattr(import_module(f"segraft.commands.{name}"), name)
+    """The function behind a verb; ``UserError`` where what it needs is not installed."""
+    try:
+        return getattr(import_module(f"segraft.commands.{name}"), name)
+    except ImportError as error:
+        raise not_installed(error) or error from error
 
 
 def _options_of(name: str) -> list[inspect.Parameter]:
@@ -196,6 +199,10 @@ def main(tokens: Sequence[str] | None = None) -> int:
         if error.code > code_of(0) and sys.stdout.isatty():
             print(file=sys.stderr)  # below the progress bar
         return _answer(str(error), error.code)
+    except ImportError as error:
+        if (reason := not_installed(error)) is None:
+            raise
+        return _answer(str(reason), reason.code)
     except CycloptsError as error:
         return _answer(f"{' '.join(str(error).split())} See segraft --help.", 2)
     except KeyboardInterrupt as error:

@@ -14,6 +14,17 @@ class Notice(UserWarning):
     """What a user should know though nothing is wrong. The command line prints it as one line."""
 
 
+NO_TORCH = (
+    "PyTorch is not installed; expected it to train, to export, and to run models that were not exported; "
+    "run: pip install 'segraft[torch]', or use an exported model (segraft export)"
+)
+MISSING = {
+    "torch": NO_TORCH,
+    "jaxtyping": NO_TORCH,
+    "lightning": "training is not installed; expected lightning; run: pip install 'segraft[train]'",
+    "tensorboard": "training is not installed; expected tensorboard; run: pip install 'segraft[train]'",
+}
+"""What to say of libraries that the base install lacks."""
 OUT_OF_MEMORY = re.compile("out of memory|allocate memory")
 """How PyTorch says that memory ran out, on a GPU and on the CPU."""
 
@@ -40,6 +51,12 @@ def choose(kind: str, name: str, registry: Mapping[str, Value]) -> Value:
     close = get_close_matches(str(name), registry, n=1)
     guess = f"; did you mean {close[0]!r}?" if close else ""
     raise UserError(f"unknown {kind} {name!r}; known: {', '.join(registry) or 'none'}{guess}")
+
+
+def not_installed(error: ImportError) -> UserError | None:
+    """The answer to the import of a library that an extra brings and that is not there; None for any other."""
+    text = MISSING.get((error.name or "").partition(".")[0])
+    return None if text is None else UserError(text)
 
 
 def out_of_memory(error: BaseException) -> bool:

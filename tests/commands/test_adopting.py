@@ -16,7 +16,7 @@ from segraft.data import DATASETS
 from segraft.errors import UserError
 from segraft.files import digest
 from segraft.graphs.offsets import OFFSETS_2D
-from segraft.model import checkpoint
+from segraft.model import checkpoint, model_file
 from segraft.model.config import ModelConfig, NetworkConfig
 from segraft.networks import create_network
 from segraft.paper.gathering import gather
@@ -77,7 +77,7 @@ def test_an_interrupted_scoring_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
         with pytest.raises(KeyboardInterrupt):
             recipe(ALONE, model=file, **given)
     other = tmp_path / "other.safetensors"
-    checkpoint.save(other, create_network("resunet-tiny"), checkpoint.read(file)[1])
+    checkpoint.save(other, create_network("resunet-tiny"), model_file.read_config(file))
     with pytest.raises(UserError, match=r"holds another model than .*other\.safetensors"):
         recipe(ALONE, model=other, **given, resume=True)
     out = recipe(ALONE, model=file, **given, resume=True)

@@ -24,7 +24,7 @@ from segraft.graphs.affinity import ends
 from segraft.images.normalisation import Scale
 from segraft.metrics.scores import SCORES
 from segraft.metrics.scoring import evaluate, summarise
-from segraft.model import checkpoint
+from segraft.model import checkpoint, model_file
 from segraft.model.config import Segmentation
 from segraft.model.model import Maps, Model
 from segraft.model.search import OWN, values_of
@@ -81,7 +81,7 @@ def test_predict_uses_what_is_stored(run: Path, cells: Path, segmenter: str) -> 
     before = predicted(run, cells)
     own: dict[str, Any] = dict.fromkeys(OWN[segmenter], (0.4, 0.6))
     result = tune(run, segmenter=segmenter, **FEW, **own)
-    stored = checkpoint.read(run)[1].segmentation
+    stored = model_file.read_config(run).segmentation
     assert stored == result["segmentation"] == result["tried"][0]["segmentation"]
     assert set(values_of(stored)) == {"foreground_threshold", "thickness", "minimum_size", *own}
     assert predicted(run, cells) == result["scores"]
@@ -107,22 +107,22 @@ def test_the_search_goes_on_until_the_best_lies_inside(run: Path, cells: Path) -
 
 
 def test_of_equal_scores_the_stored_settings_stay(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = checkpoint.read(run)[1]
+    before = model_file.read_config(run)
     empty = np.zeros((40, 44), np.int32)
     blank = Sample(np.zeros((1, 40, 44), np.uint8), empty, "blank")
     monkeypatch.setitem(data.DATASETS, "blank", lambda root, split: [blank, blank])
     assert tune(run, "blank", device="cpu")["scores"]["aji"] == 1
-    assert checkpoint.read(run)[1] == before
+    assert model_file.read_config(run) == before
 
 
 def test_images_without_objects_choose_nothing(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """Else the best would be what removes all segments: the largest minimum size, and larger ones still."""
-    before = checkpoint.read(run)[1]
+    before = model_file.read_config(run)
     blank = [replace(field(index), labels=np.zeros((40, 48), int)) for index in (0, 2)]
     monkeypatch.setitem(data.DATASETS, "blank", lambda root, split: blank)
     result = tune(run, "blank", minimum_size=(2000, 4000), foreground_threshold=(0.1,), thickness=(2.0,), device="cpu")
     assert {row["scores"]["n_predicted"] for row in result["tried"]} > {0}
-    assert checkpoint.read(run)[1] == before
+    assert model_file.read_config(run) == before
     out = capsys.readouterr().out
     assert "as it was: no image has an object to choose by" in out
     assert "try beyond" not in out
@@ -142,7 +142,7 @@ def test_settings_with_which_nothing_is_found_are_told(run: Path, capsys: Captur
 @pytest.mark.parametrize("room", [0.0, 4e5])
 def test_affinities_that_do_not_fit_are_kept_in_files(run: Path, monkeypatch: pytest.MonkeyPatch, room: float) -> None:
     expected = tune(run, device="cpu", split="train")
-    checkpoint.change(run, segmentation=Segmentation(foreground_threshold=0.9, minimum_size=3))
+    model_file.change(run, segmentation=Segmentation(foreground_threshold=0.9, minimum_size=3))
     kinds: list[type] = []
     segment = Segmentation.segment
 
@@ -267,7 +267,7 @@ def test_a_model_file_alone_needs_a_data_set(run: Path, cells: Path) -> None:
     with pytest.raises(UserError, match="got no data set"):
         tune(run / "model.safetensors", device="cpu")
     result = tune(run / "model.safetensors", "folder", root=cells, images=1, **FEW)
-    assert checkpoint.read(run)[1].segmentation == result["segmentation"]
+    assert model_file.read_config(run).segmentation == result["segmentation"]
 
 
 def test_every_segmenter_has_settings_to_search() -> None:
@@ -276,10 +276,10 @@ def test_every_segmenter_has_settings_to_search() -> None:
 
 def test_settings_stay_where_nothing_tried_is_better(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = tune(run, **FEW)
-    before = checkpoint.read(run)[1].segmentation
+    before = model_file.read_config(run).segmentation
     again = tune(run, foreground_threshold=(0.9,), minimum_size=(0,), thickness=(0.0,), device="cpu")
     assert again["segmentation"] == before == first["segmentation"]
-    assert checkpoint.read(run)[1].segmentation == before
+    assert model_file.read_config(run).segmentation == before
     assert "as it was: nothing tried has a better pq_pooled" in capsys.readouterr().out
 
 

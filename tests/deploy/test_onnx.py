@@ -14,7 +14,7 @@ import pytest
 import segraft
 from segraft.deploy import onnx
 from segraft.errors import UserError
-from segraft.model import checkpoint, onnx_file
+from segraft.model import checkpoint, model_file, onnx_file
 from segraft.model.onnx_runner import OnnxRunner
 from segraft.model.runner import Runner
 from segraft.model.torch_runner import TorchRunner
@@ -89,7 +89,7 @@ def test_the_file_is_a_sound_onnx_model(pair: Path) -> None:
     assert [each.name for each in model.graph.input] == ["image"]
     assert [each.name for each in model.graph.output] == ["embedding", "foreground"]
     assert {each.key for each in model.metadata_props} == {"segraft", "segraft_network"}
-    assert onnx_file.read(pair / "model.onnx")[0] == checkpoint.read(pair)[1]
+    assert onnx_file.read(pair / "model.onnx")[0] == model_file.read_config(pair)
 
 
 def test_labels_are_those_of_the_original(pair: Path) -> None:

@@ -85,7 +85,13 @@ def test_stages_add_up_and_the_model_stays_as_it_is(trained: Path) -> None:
 class Slow:
     """A runner that takes its time."""
 
-    geometry, device = Geometry(2, 1, 4, (8, 8), (0, 0), (8, 8), (8, 8)), "cpu"
+    geometry, device, threads = Geometry(2, 1, 4, (8, 8), (0, 0), (8, 8), (8, 8)), "cpu", 1
+
+    def use_threads(self, count: int) -> None:
+        self.threads = count
+
+    def peak(self) -> None:
+        return None
 
     def run(self, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         time.sleep(0.2)

@@ -15,7 +15,7 @@ import torch
 
 import segraft
 from segraft.errors import UserError
-from segraft.model import checkpoint
+from segraft.model import checkpoint, model_file
 from segraft.model.config import FORMAT, ModelConfig, Segmentation
 from segraft.networks import create_network
 from segraft.networks.contract import Network
@@ -59,7 +59,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
 
 
 def test_a_folder_and_its_file_are_the_same_model(model: Path) -> None:
-    assert checkpoint.locate(model) == checkpoint.locate(model.parent) == model
+    assert model_file.locate(model) == model_file.locate(model.parent) == model
 
 
 def test_weights_in_any_memory_order_are_saved(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def rewrite(path: Path, header: str, state: dict[str, torch.Tensor] | None = Non
 
 
 def test_a_later_format_is_refused(model: Path) -> None:
-    config = checkpoint.read(model)[1].to_dict()
+    config = model_file.read_config(model).to_dict()
     rewrite(model, json.dumps({**config, "format": FORMAT + 1}))
     assert f"got format {FORMAT + 1}, expected one up to {FORMAT}; update segraft" in complaint(model)
 
@@ -147,7 +147,7 @@ def test_an_unknown_network_is_answered_with_the_known(model: Path) -> None:
 
 
 def test_weights_of_another_network_are_refused(model: Path) -> None:
-    config = checkpoint.read(model)[1].to_dict()
+    config = model_file.read_config(model).to_dict()
     wider, _ = tiny(filters=[2, 4, 9])
     rewrite(model, json.dumps(config), wider.state_dict())
     assert "other weights" in complaint(model)
@@ -160,12 +160,12 @@ def test_weights_of_another_network_are_refused(model: Path) -> None:
 def test_a_change_of_the_configuration_leaves_the_weights(model: Path) -> None:
     state, config = checkpoint.read(model)
     changes: dict[str, Any] = {"segmentation": Segmentation("waterz"), "voxel_size": (1.0, 2.0)}
-    checkpoint.change(model, **changes)
+    model_file.change(model, **changes)
     after, changed = checkpoint.read(model)
     assert changed == replace(config, **changes)
     assert all(torch.equal(state[name], after[name]) for name in state | after)
-    checkpoint.change(model.parent, segmentation=Segmentation())
-    assert checkpoint.read(model)[1].segmentation == Segmentation()
+    model_file.change(model.parent, segmentation=Segmentation())
+    assert model_file.read_config(model).segmentation == Segmentation()
 
 
 def test_a_change_that_fails_leaves_the_file(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +176,7 @@ def test_a_change_that_fails_leaves_the_file(model: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError, match="No space left"):
-        checkpoint.change(model, segmentation=Segmentation())
+        model_file.change(model, segmentation=Segmentation())
     assert model.read_bytes() == before
     assert [path.name for path in model.parent.iterdir()] == [model.name]
 
@@ -209,7 +209,7 @@ def test_a_file_of_the_first_format_is_upgraded(tmp_path: Path) -> None:
     assert model.predict(image).max() == 1
     copied = tmp_path / "model.safetensors"
     copied.write_bytes(GOLDEN.read_bytes())
-    checkpoint.change(copied, channels=(0,))
+    model_file.change(copied, channels=(0,))
     weights, config = checkpoint.read(copied)
     assert config == replace(model.config, channels=(0,))
     assert all(torch.equal(tensor, weights[name]) for name, tensor in checkpoint.read(GOLDEN)[0].items())

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segraft.model.tiling import grid, scratch, tiles, within
-from segraft.networks import NETWORKS, create_network
+from segraft.networks import NETWORKS, create_network, own_filters
 from segraft.types import Geometry
 
 
@@ -64,8 +64,7 @@ def test_tiles_of_valid_convolutions(space: tuple[int, ...], tile: tuple[int, ..
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_can_be_tiled(name: str) -> None:
-    build = NETWORKS[name]
-    network = create_network(name, filters=tuple(range(2, 2 + len(build.keywords["filters"]))))  # type: ignore[attr-defined]
+    network = create_network(name, filters=tuple(range(2, 2 + len(own_filters(name)))))
     geometry = network.geometry
     for part in tiles((300,) * network.ndim, (100,) * network.ndim, geometry, ()):
         shape = tuple(axis.stop - axis.start for axis in part.window)

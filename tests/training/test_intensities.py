@@ -13,7 +13,7 @@ from segraft.commands.train import train
 from segraft.data import DATASETS
 from segraft.errors import Notice, UserError
 from segraft.images.normalisation import Normalisation, SharedScale
-from segraft.model import checkpoint
+from segraft.model import checkpoint, model_file
 from segraft.networks import create_network
 from segraft.run_folder import upgraded
 from segraft.training.augment import DEBRIS, DEBRIS_PIECES, DEBRIS_SHARE, GAINS, HOT, HOT_SHARE, INTENSITY, blank
@@ -128,7 +128,7 @@ def test_pixels_of_another_size_than_the_models_are_told(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train("grey", out=tmp_path / "before", **SMALL)
-    checkpoint.change(tmp_path / "before", voxel_size=(650.0, 650.0))
+    model_file.change(tmp_path / "before", voxel_size=(650.0, 650.0))
     fine = tuple(Sample(field(n).image, field(n).labels, f"{n}", (100.0, 100.0)) for n in range(2))
     monkeypatch.setitem(DATASETS, "fine", lambda root, split: fine)
     capsys.readouterr()

@@ -17,7 +17,7 @@ from segraft.cli import main
 from segraft.commands.train import train
 from segraft.data import DATASETS
 from segraft.errors import UserError
-from segraft.graphs.affinity import ends
+from segraft.graphs.offsets import ends
 from segraft.images.normalisation import Scale
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.config import Segmentation

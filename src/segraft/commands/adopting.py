@@ -9,9 +9,9 @@ from typing import Any
 
 from segraft.errors import UserError
 from segraft.files import replacing, unwritable
-from segraft.model import checkpoint
+from segraft.model import model_file
 from segraft.model.config import ModelConfig
-from segraft.networks import NETWORKS, chosen_filters
+from segraft.networks import chosen_filters, own_filters
 from segraft.paper import Recipe
 from segraft.paper.budget import differences, short, told_differences
 from segraft.paper.results import Spent
@@ -66,7 +66,7 @@ class Adopted:
 
     def copy(self, folder: Path) -> None:
         """Copy the model into a run folder, with the settings and metrics of its own run folder where it has one."""
-        files = {MODEL: checkpoint.locate(self.source)}
+        files = {MODEL: model_file.locate(self.source)}
         if self.source.is_dir():
             own = RunFolder(self.source)
             files = {path.name: path for path in (own.config, own.metrics) if path.exists()} | files
@@ -81,6 +81,8 @@ def adopted(source: str | Path, chosen: Recipe, seed: int | None = None) -> Adop
     Raises ``UserError`` where it has another network, other filters, another data set, method or seed, as far as it
     tells, and where it cannot be read.
     """
+    from segraft.model import checkpoint  # PyTorch, which printing results does without
+
     source = Path(source)
     _, config = checkpoint.restore(source)
     told = {name: value for name, value in config.training.items() if value is not None}
@@ -106,15 +108,9 @@ def adopted(source: str | Path, chosen: Recipe, seed: int | None = None) -> Adop
 
 def _filters(config: ModelConfig) -> tuple[int, ...]:
     """Filters per level of a model."""
-    return config.network.filters or _usual_filters(config.network.name)
+    return config.network.filters or own_filters(config.network.name)
 
 
 def _own_filters(settings: TrainSettings) -> tuple[int, ...]:
     """Filters per level that a recipe's network has."""
-    return chosen_filters(settings.network, settings.filters, settings.width) or _usual_filters(settings.network)
-
-
-def _usual_filters(name: str) -> tuple[int, ...]:
-    """A network's own filters per level."""
-    build: Any = NETWORKS[name]
-    return tuple(build.keywords["filters"])
+    return chosen_filters(settings.network, settings.filters, settings.width) or own_filters(settings.network)

@@ -13,7 +13,7 @@ from segraft.errors import UserError, choose
 from segraft.images.listing import list_images
 from segraft.images.reading import read_image
 from segraft.images.windows import crop
-from segraft.model import checkpoint
+from segraft.model import checkpoint, model_file
 from segraft.model.model import Model, load
 from segraft.model.onnx_file import SUFFIX
 from segraft.run_folder import RunFolder
@@ -52,7 +52,7 @@ def export(
         the file cannot be written
     """
     ending = choose("what to export to", to, KINDS)
-    source = checkpoint.locate(model)
+    source = model_file.locate(model)
     path = source.with_suffix(ending) if out is None else Path(out)
     if path.suffix.lower() != ending or path.is_dir():
         raise UserError(

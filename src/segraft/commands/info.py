@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from segraft.model import checkpoint
+from segraft.model import model_file
 from segraft.model.model import load
 from segraft.networks import EXTENTS
 
@@ -19,7 +19,7 @@ def info(path: str | Path) -> str:
 
     Raises ``UserError`` when there is no model.
     """
-    model, file = load(path, device="cpu"), checkpoint.locate(path)
+    model, file = load(path, device="cpu"), model_file.locate(path)
     extent = EXTENTS[model.geometry.ndim]
     parameters, macs = model.runner.complexity(model.geometry.input_size(extent))
     lines = {

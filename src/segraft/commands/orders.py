@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segraft.errors import UserError
-from segraft.model import checkpoint
+from segraft.model import model_file
 from segraft.paper import RECIPES, Recipe
 from segraft.paper.budget import Budget
 from segraft.run_folder import MODEL, RunFolder
@@ -46,7 +46,7 @@ class Order:
         if isinstance(settings, DistillSettings):
             teacher = self.adopted_teacher(chosen)
             if teacher is not None:  # both must see the same images
-                settings = replace(settings, percentiles=checkpoint.read(teacher)[1].percentiles)
+                settings = replace(settings, percentiles=model_file.read_config(teacher).percentiles)
             shared = None if settings.cache is None else self.out / CACHE
             settings = replace(settings, teacher=self.teacher_folder(chosen), cache_folder=shared)
         return settings

@@ -12,8 +12,8 @@ from segraft.commands.recipe_scores import score
 from segraft.errors import UserError
 from segraft.files import digest
 from segraft.metrics.scoring import summarise
-from segraft.model.checkpoint import locate
 from segraft.model.hardware import hardware
+from segraft.model.model_file import locate
 from segraft.paper import Recipe
 from segraft.paper.budget import Budget, differences
 from segraft.paper.printing import compared

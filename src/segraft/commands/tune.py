@@ -17,7 +17,7 @@ from segraft.errors import UserError
 from segraft.labels.masks import Masks
 from segraft.metrics.scores import choosing, finds_nothing
 from segraft.metrics.usual import usual_score
-from segraft.model import checkpoint
+from segraft.model import model_file
 from segraft.model.config import Segmentation
 from segraft.model.model import Model, load
 from segraft.model.options import PredictOptions, of_one_image
@@ -159,10 +159,10 @@ def _reason_to_keep(before: Result, best: Result, score: str, another: bool) -> 
 def _store(model: str | Path, best: Segmentation, kept: str) -> None:
     """Store the best settings with the weights, unless there is a reason why others are ``kept``, and say so."""
     if kept:
-        print(f"kept in {checkpoint.locate(model)} as it was: {kept}")
+        print(f"kept in {model_file.locate(model)} as it was: {kept}")
         return
-    checkpoint.change(model, segmentation=best)
-    print(f"stored in {checkpoint.locate(model)}: {_as_text(best)}")
+    model_file.change(model, segmentation=best)
+    print(f"stored in {model_file.locate(model)}: {_as_text(best)}")
 
 
 def _start(stored: Segmentation, segmenter: str | None, values: Mapping[str, Sequence[Number]]) -> Segmentation:

@@ -10,18 +10,12 @@ from torch import Tensor
 
 from segraft.errors import choose
 from segraft.graphs.embedding import unit
+from segraft.graphs.offsets import ends
 from segraft.tensors import Affinities, Embedding, Labels, Valid
 from segraft.types import Offsets
 
 BACKGROUNDS = {"object": 1, "separate": 0}
 """Label affinity of two background ends: one large object (2-D), or never together (membranes in EM)."""
-
-
-def ends(offset: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Slices per axis of all pixels p and of their partners p + offset, both inside the image."""
-    here = tuple(slice(max(0, -k), min(0, -k) or None) for k in offset)
-    there = tuple(slice(max(0, k), min(0, k) or None) for k in offset)
-    return here, there
 
 
 def pairs(space: tuple[int, ...], offsets: Offsets) -> int:

@@ -15,3 +15,10 @@ OFFSETS = {"2d": OFFSETS_2D, "3d": OFFSETS_3D, "3d-long": OFFSETS_3D_LONG}
 """Sets of offsets by name: five distances per axis in images; the nearest, or four distances per axis, in volumes."""
 USUAL: dict[int, Offsets] = {2: OFFSETS_2D, 3: OFFSETS_3D_LONG}
 """Offsets by the number of axes of space, where nothing else is said."""
+
+
+def ends(offset: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Slices per axis of all pixels p and of their partners p + offset, both inside the image."""
+    here = tuple(slice(max(0, -k), min(0, -k) or None) for k in offset)
+    there = tuple(slice(max(0, k), min(0, k) or None) for k in offset)
+    return here, there

@@ -15,6 +15,9 @@ from segraft.images.microscopes import lacking
 from segraft.images.pictures import PICTURES
 from segraft.labels.check import check_labels, colours
 
+NO_CODECS = re.compile("requires the 'imagecodecs' package|No module named '(imagecodecs|compression)")
+"""How readers say that they lack imagecodecs."""
+
 
 def split_key(path: str | Path) -> tuple[Path, str | None]:
     """Split ``file.h5:key``, ``dir.zarr:key`` or ``file.tif:1`` into the path and the key, None where there is none."""
@@ -89,6 +92,11 @@ def unreadable(path: Path, expected: str = "an image") -> Iterator[None]:
     except (UserError, MemoryError):
         raise
     except Exception as error:  # the decoders of broken files raise anything: struct, zlib, codec and key errors
+        if NO_CODECS.search(str(error)):
+            raise UserError(
+                f"{path} is compressed as only imagecodecs reads it, expected that to be installed; "
+                "run: pip install 'segraft[formats]', or save it without compression"
+            ) from error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"{path} cannot be read ({reason}), expected {expected}; if it is damaged or cut short, copy it again"

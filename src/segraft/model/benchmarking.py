@@ -18,18 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from segraft.data import open_dataset
 from segraft.errors import UserError
-from segraft.model import checkpoint
 from segraft.model.config import ModelConfig, NetworkConfig
 from segraft.model.model import Model, load
-from segraft.model.onnx_runner import OnnxRunner
+from segraft.model.model_file import locate
 from segraft.model.runner import Runner
-from segraft.model.torch_runner import TorchRunner, find_device
-from segraft.networks import NETWORKS, create_network
-from segraft.networks.contract import channels_last
+from segraft.networks import NETWORKS
 from segraft.types import Space
 
 SIZES: dict[int, tuple[int, ...]] = {2: (520, 696), 3: (64, 192, 192)}
@@ -98,7 +94,7 @@ def measure(
     return {
         "parameters": parameters,
         "macs": macs,
-        "file": checkpoint.locate(subject).stat().st_size if trained else None,
+        "file": locate(subject).stat().st_size if trained else None,
         **{stage: statistics.median(run[stage] for run in runs) if runs else None for stage in (*STAGES, "total")},
         "memory": peak_memory(subject, size, used, model.runner.device) if memory and times else None,
         "objects": runs[-1]["objects"] if runs else None,
@@ -122,8 +118,10 @@ def open_subject(subject: str | Path, device: str = "auto") -> tuple[Model, bool
         raise UserError(
             f"{subject} is neither a run folder, nor a model file, nor a network; known networks: {', '.join(NETWORKS)}"
         )
-    network = channels_last(create_network(name)).to(find_device(device)).eval().requires_grad_(False)
-    return Model(TorchRunner(network), ModelConfig.usual(NetworkConfig(name), network.ndim)), False
+    from segraft.model.torch_runner import fresh
+
+    runner = fresh(name, device=device)
+    return Model(runner, ModelConfig.usual(NetworkConfig(name), runner.geometry.ndim)), False
 
 
 def scene(size: tuple[int, ...], channels: int = 1) -> np.ndarray:
@@ -144,7 +142,8 @@ class Clock:
     def __init__(self, runner: Runner, ideal: Callable[[Space, int], Results] | None) -> None:
         self.runner, self.ideal = runner, ideal
         self.geometry, self.device = runner.geometry, runner.device
-        self.memory, self.complexity = runner.memory, runner.complexity
+        self.memory, self.complexity, self.peak = runner.memory, runner.complexity, runner.peak
+        self.threads, self.use_threads = runner.threads, runner.use_threads
         self.first: float | None = None
         self.network = self.unmeasured = 0.0
 
@@ -185,25 +184,22 @@ def timed(model: Model, image: np.ndarray, trained: bool) -> dict[str, float]:
 
 def ideal_results(space: Space, dim: int) -> Results:
     """What a perfect network would return for the generated image of this size: a direction per instance, noise."""
-    labels = torch.from_numpy(_scene(space)[1]).long()
-    random = torch.Generator().manual_seed(0)
-    directions = torch.randn(int(labels.max()) + 1, dim, generator=random)
-    embedding = directions[labels].movedim(-1, 0) + 0.3 * torch.randn(dim, *space, generator=random)
-    foreground = torch.where(labels > 0, 4.0, -4.0)
-    return embedding.numpy(), foreground.numpy()
+    labels = _scene(space)[1]
+    random = np.random.default_rng(1)
+    directions = random.standard_normal((dim, int(labels.max()) + 1), np.float32)
+    embedding = directions[:, labels] + 0.3 * random.standard_normal((dim, *space), np.float32)
+    return embedding, np.where(labels > 0, np.float32(4), np.float32(-4))
 
 
 @contextmanager
 def _threads(count: int | None, runner: Runner) -> Iterator[int]:
-    """Let torch, or ONNX Runtime, use this many threads, and give the number it uses."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    if isinstance(runner, OnnxRunner):
-        runner.use_threads(torch.get_num_threads())
+    """Let a runner use this many threads, and give the number it uses."""
+    before = runner.threads
+    runner.use_threads(count or before)
     try:
-        yield torch.get_num_threads()
+        yield runner.threads
     finally:
-        torch.set_num_threads(before)
+        runner.use_threads(before)
 
 
 def peak_memory(subject: str | Path, size: tuple[int, ...], threads: int, device: str) -> int | None:
@@ -226,10 +222,7 @@ def predict_alone(subject: str, threads: str, device: str, *size: str) -> None:
     model, trained = open_subject(subject, device)
     with _threads(int(threads), model.runner):
         timed(model, scene(tuple(map(int, size)), model.geometry.in_channels), trained)
-    if not model.runner.device.startswith("cuda"):
-        print(_resident_peak())
-    elif isinstance(model.runner, TorchRunner):  # nobody tells what ONNX Runtime takes of a GPU
-        print(torch.cuda.max_memory_allocated())
+    print(model.runner.peak() if model.runner.device.startswith("cuda") else _resident_peak())
 
 
 def _resident_peak() -> int | None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -14,14 +11,13 @@ from torch import Tensor, nn
 from segraft.errors import UserError
 from segraft.files import replacing, unwritable
 from segraft.model import onnx_file
-from segraft.model.config import ModelConfig, config_of
+from segraft.model.config import ModelConfig
+from segraft.model.model_file import HEADER, as_text, damaged, header_config, locate
 from segraft.networks import create_network
 from segraft.networks.contract import Network
-from segraft.run_folder import MODEL, RunFolder
+from segraft.run_folder import MODEL
 
 Weights = dict[str, Tensor]
-HEADER = "segraft"
-"""Key of the configuration, as JSON, in the header of the file."""
 
 
 def save(path: str | Path, network: nn.Module, config: ModelConfig) -> None:
@@ -39,21 +35,9 @@ def weights(network: nn.Module) -> Weights:
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
 
 
-def change(path: str | Path, **changes: Any) -> None:
-    """Replace fields of the configuration in a model file, or in that of a run folder; the weights stay bit for bit.
-
-    Raises ``UserError`` as ``read`` and ``save``.
-    """
-    if onnx_file.is_onnx(file := locate(path)):
-        onnx_file.change(file, **changes)
-        return
-    state, config = read(path)
-    save_weights(locate(path), state, replace(config, **changes))
-
-
 def save_weights(path: Path, state: Weights, config: ModelConfig) -> None:
     """Write weights and configuration to a file beside ``path`` that replaces it when it is complete."""
-    data = safetensors.torch.save(state, metadata={HEADER: json.dumps(config.to_dict(), sort_keys=True)})
+    data = safetensors.torch.save(state, metadata={HEADER: as_text(config)})
     with unwritable(path), replacing(path) as temporary:
         temporary.write_bytes(data)
 
@@ -72,14 +56,10 @@ def read(path: str | Path) -> tuple[Weights, ModelConfig]:
         )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            config = _config(path, (file.metadata() or {}).get(HEADER))
+            config = header_config(path, file.metadata())
             return {name: file.get_tensor(name).clone() for name in file.keys()}, config  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path} cannot be read as a model ({reason}); expected a complete {MODEL} of segraft; "
-            "if it was cut short, copy it again"
-        ) from error
+        raise damaged(path, error) from error
 
 
 def restore(path: str | Path) -> tuple[Network, ModelConfig]:
@@ -98,25 +78,3 @@ def restore(path: str | Path) -> tuple[Network, ModelConfig]:
             f"({len(problems)} mismatches: {problems[0][:200] if problems else error}); expected a file of segraft's"
         ) from error
     return network, config
-
-
-def locate(path: str | Path) -> Path:
-    """Return the model file that a file or a run folder stands for; ``UserError`` when there is none."""
-    path = Path(path)
-    file = path / MODEL if path.is_dir() else path
-    if not file.is_file():
-        what = f"holds no {MODEL}" if path.is_dir() else "does not exist"
-        if RunFolder(path).config.exists():
-            raise UserError(f"{path} {what}: the run was stopped before its first validation; resume it, or train anew")
-        raise UserError(f"{path} {what}; expected a run folder or a model file; check the path, or train first")
-    return file
-
-
-def _config(path: Path, header: str | None) -> ModelConfig:
-    """Parse the configuration in the header of a file."""
-    if header is None:
-        raise UserError(
-            f"{path} is a safetensors file of another program (no {HEADER!r} in its header); "
-            "expected a model that segraft trained"
-        )
-    return config_of(path, header)

@@ -6,15 +6,15 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from segraft.model.torch_runner import find_device
-
 PROCESSORS = Path("/proc/cpuinfo")
 
 
 def hardware(device: str = "auto") -> dict[str, Any]:
     """``device`` (cpu, cuda, mps), ``name`` of the processor or GPU, and ``threads`` of the CPU that PyTorch uses."""
+    import torch
+
+    from segraft.model.torch_runner import find_device
+
     found = find_device(device)
     name = torch.cuda.get_device_name(found) if found.type == "cuda" else _processor()
     return {"device": found.type, "name": name, "threads": torch.get_num_threads()}

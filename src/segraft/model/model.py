@@ -10,22 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
-from segraft.errors import UserError
+from segraft.errors import UserError, not_installed
 from segraft.images.channels import fullest, grey, to_channels_first
 from segraft.images.normalisation import Scale, SharedScale
 from segraft.images.windows import crop
 from segraft.labels.relabel import consecutive
-from segraft.model import checkpoint, onnx_file
-from segraft.model.affinities import affinities as window_affinities
-from segraft.model.affinities import probability as window_probability
+from segraft.model import affinities as of_window
+from segraft.model import onnx_file
 from segraft.model.config import ModelConfig
+from segraft.model.model_file import locate
 from segraft.model.onnx_runner import OnnxRunner
 from segraft.model.options import PredictOptions
 from segraft.model.resize import nearest, resize
 from segraft.model.runner import Runner
 from segraft.model.tiling import Region, Tile, overlap, scratch, tiles, within
-from segraft.model.torch_runner import TorchRunner, find_device
-from segraft.networks.contract import channels_last
 from segraft.types import Geometry, Offsets, Space, Stored
 
 
@@ -33,15 +31,17 @@ def load(path: str | Path, device: str = "auto") -> Model:
     """Load a trained model from its file or run folder onto a device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
 
     A file of `segraft.export` is run by ONNX Runtime, on the CPU or, where that has it, on CUDA. Raises ``UserError``
-    when there is no model, it is damaged, or there is no such device.
+    when there is no model or device, it is damaged, or no PyTorch is there for other files.
     """
-    file = checkpoint.locate(path)
+    file = locate(path)
     if onnx_file.is_onnx(file):
         config, known = onnx_file.read(file)
         return Model(OnnxRunner(file, known, device), config)
-    target = find_device(device)
-    network, config = checkpoint.restore(path)
-    return Model(TorchRunner(channels_last(network).to(target).eval().requires_grad_(False)), config)
+    try:
+        from segraft.model.torch_runner import restored  # imported for no other file
+    except ImportError as error:
+        raise not_installed(error) or error from error
+    return Model(*restored(file, device))
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ class Model:
         scale = self.config.normalisation.scale(stored)
         for part, vectors, logits in self._run(stored, scale, self._tile(tile, None, space), ()):
             embedding[:, *part.core] = vectors
-            probability[part.core] = window_probability(logits)
+            probability[part.core] = of_window.probability(logits)
         return embedding, probability
 
     def affinities(
@@ -265,8 +265,8 @@ class Model:
             embedding = np.empty((self.geometry.dim, *(axis.stop - axis.start for axis in region)), np.float32)
         for part, vectors, logits in self._run(image, scale, tile, self.offsets):
             core = within(part.core, part.context)
-            into[:, *part.core] = window_affinities(vectors, self.offsets)[:, *core]
-            probability[part.core] = window_probability(logits)
+            into[:, *part.core] = of_window.affinities(vectors, self.offsets)[:, *core]
+            probability[part.core] = of_window.probability(logits)
             if embedding is not None and region is not None and (shared := overlap(part.core, region)):
                 embedding[:, *within(shared, region)] = vectors[:, *within(shared, part.context)]
         if np.isnan(probability.max()):

@@ -24,14 +24,19 @@ class OnnxRunner:
     """Runs an exported network in float32; what it costs is known from the file."""
 
     def __init__(self, path: Path, known: Known, device: str = "auto", threads: int | None = None) -> None:
-        self.path, self.known, self.threads = path, known, threads or _usual_threads()
+        self.path, self.known, self._threads = path, known, threads or usual_threads()
         self._asked = _provided(device)
-        self._session = _session(path, self._asked, self.threads)
+        self._session = _session(path, self._asked, self._threads)
+
+    @property
+    def threads(self) -> int:
+        """Threads of the CPU that it uses."""
+        return self._threads
 
     def use_threads(self, count: int) -> None:
         """Run with so many threads of the CPU from now on."""
-        if count != self.threads:
-            self.threads = count
+        if count != self._threads:
+            self._threads = count
             self._session = _session(self.path, self._asked, count)
 
     @property
@@ -61,6 +66,10 @@ class OnnxRunner:
         """Bytes that a run takes at most for a window ``(*w)``; an estimate, nothing is computed."""
         return float(self.known.bytes.at(window))
 
+    def peak(self) -> int | None:
+        """Nobody tells what ONNX Runtime takes of a GPU."""
+        return None
+
     def complexity(self, window: Space) -> tuple[int, int]:
         """Parameters, and multiply-adds of convolutions for a window ``(*w)``."""
         return self.known.parameters, self.known.macs.at(window)
@@ -80,7 +89,7 @@ def _provided(device: str) -> str:
     return device
 
 
-def _usual_threads() -> int:
+def usual_threads() -> int:
     """As many as the environment says, else as this process may use."""
     told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if told.isdigit() and int(told):

@@ -23,6 +23,15 @@ class Runner(Protocol):
         """Where it runs: ``cpu``, ``cuda:0``."""
         ...
 
+    @property
+    def threads(self) -> int:
+        """Threads of the CPU that it uses."""
+        ...
+
+    def use_threads(self, count: int) -> None:
+        """Use so many threads of the CPU from now on."""
+        ...
+
     def run(self, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Map ``(C, *w)`` float32 to the embedding ``(D, *v)`` and foreground logits ``(*v)``, both float32.
 
@@ -32,6 +41,10 @@ class Runner(Protocol):
 
     def memory(self, window: Space) -> float:
         """Bytes that a run takes at most for a window ``(*w)``; an estimate, nothing is computed."""
+        ...
+
+    def peak(self) -> int | None:
+        """Most bytes of a GPU that this process took; None on the CPU, and where nobody tells."""
         ...
 
     def complexity(self, window: Space) -> tuple[int, int]:

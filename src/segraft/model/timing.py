@@ -7,9 +7,6 @@ import time
 import numpy as np
 
 from segraft.errors import UserError
-from segraft.model.torch_runner import TorchRunner, find_device
-from segraft.networks import create_network
-from segraft.networks.contract import channels_last
 
 
 def forward_seconds(name: str, shape: tuple[int, ...], repeats: int, device: str = "auto") -> list[float]:
@@ -20,10 +17,11 @@ def forward_seconds(name: str, shape: tuple[int, ...], repeats: int, device: str
     """
     if repeats < 1:
         raise UserError(f"repeats: got {repeats}, expected 1 or more")
-    network = channels_last(create_network(name, shape[0])).to(find_device(device)).eval().requires_grad_(False)
-    runner = TorchRunner(network)
+    from segraft.model.torch_runner import fresh
+
+    runner = fresh(name, shape[0], device)
     image = np.random.default_rng(0).random(shape, np.float32)
-    runner.run(image[(slice(None), *map(slice, network.geometry.minimum))])
+    runner.run(image[(slice(None), *map(slice, runner.geometry.minimum))])
     seconds = []
     for _ in range(repeats):
         begun = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from segraft.errors import UserError
-from segraft.networks import complexity
-from segraft.networks.contract import Network, meta_input, skeleton
+from segraft.model import checkpoint
+from segraft.model.config import ModelConfig
+from segraft.networks import complexity, create_network
+from segraft.networks.contract import Network, channels_last, meta_input, skeleton
 from segraft.types import Geometry, Space
 
 WORKSPACE = 1.5
@@ -35,6 +38,15 @@ class TorchRunner:
     def device(self) -> str:
         """Where the weights are."""
         return str(next(self.network.parameters()).device)
+
+    @property
+    def threads(self) -> int:
+        """Threads of the CPU that PyTorch uses, for all its networks."""
+        return torch.get_num_threads()
+
+    def use_threads(self, count: int) -> None:
+        """Let PyTorch use so many threads of the CPU from now on."""
+        torch.set_num_threads(count)
 
     @torch.inference_mode()
     def run(self, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -62,6 +74,10 @@ class TorchRunner:
     def complexity(self, window: Space) -> tuple[int, int]:
         """Parameters, and multiply-adds of convolutions for a window ``(*w)``."""
         return complexity(self.network, (1, self.geometry.in_channels, *window))
+
+    def peak(self) -> int | None:
+        """Most bytes of a GPU that this process took for tensors; None on the CPU."""
+        return torch.cuda.max_memory_allocated() if self.device.startswith("cuda") else None
 
     @cached_property
     def _skeleton(self) -> Network:
@@ -92,6 +108,22 @@ def forward_bytes(bare: Network, window: Space) -> int:
     with torch.no_grad(), Peak() as peak:
         bare(meta_input(bare, window))
     return peak.bytes
+
+
+def restored(path: Path, device: str = "auto") -> tuple[TorchRunner, ModelConfig]:
+    """A trained network on a device, ready to run, and its configuration; raises ``UserError`` as `restore`."""
+    target = find_device(device)
+    network, config = checkpoint.restore(path)
+    return _on(network, target), config
+
+
+def fresh(name: str, in_channels: int = 1, device: str = "auto") -> TorchRunner:
+    """A network with fresh weights on a device, ready to run; raises ``UserError`` as `create_network`."""
+    return _on(create_network(name, in_channels), find_device(device))
+
+
+def _on(network: Network, device: torch.device) -> TorchRunner:
+    return TorchRunner(channels_last(network).to(device).eval().requires_grad_(False))
 
 
 def find_device(name: str = "auto") -> torch.device:

@@ -1,31 +1,51 @@
-"""Networks by name. Each maps an image to an embedding and a foreground."""
+"""Networks by name. Each maps an image to an embedding and a foreground.
+
+What is known of them without their weights needs no PyTorch: it is imported where one is built or counted.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
-
-import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from segraft.errors import UserError, choose
-from segraft.networks.contract import Network, skeleton
-from segraft.networks.mala import MALA
-from segraft.networks.mobilenet import MobileNet
-from segraft.networks.nested_unet import NestedUNet
-from segraft.networks.resunet import ResUNet
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from segraft.networks.contract import Network
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A class of networks with its filters; called, it builds one with fresh weights."""
+
+    home: str
+    """Module and name of the class, ``resunet.ResUNet``."""
+    ndim: int
+    """Axes of space, 2 or 3, of its images."""
+    filters: tuple[int, ...]
+    """Its own filters per level."""
+    further: tuple[tuple[str, Any], ...] = ()
+    """Other arguments by name."""
+
+    def __call__(self, **arguments: Any) -> Network:
+        module, _, name = self.home.partition(".")
+        build = getattr(import_module(f"segraft.networks.{module}"), name)
+        return build(**{"filters": self.filters, **dict(self.further), **arguments})
+
 
 PYRAMID = (1, 2, 4, 8, 16)
 """Filters of a network of width 1."""
 NETWORKS: dict[str, Callable[..., Network]] = {
-    "resunet": partial(ResUNet, filters=(32, 64, 179, 349, 680)),
-    "resunet-tiny": partial(ResUNet, filters=tuple(4 * k for k in PYRAMID)),
-    "nested-unet": partial(NestedUNet, filters=tuple(64 * k for k in PYRAMID)),
-    "mobilenet": partial(MobileNet, filters=(32, 16, 24, 32, 64, 96, 160, 320, 1280)),
-    "mala": partial(MALA, filters=(12, 60, 300, 1500)),
-    "mala-tiny": partial(MALA, filters=(8, 16, 32, 64), wide_second=True),
+    "resunet": Architecture("resunet.ResUNet", 2, (32, 64, 179, 349, 680)),
+    "resunet-tiny": Architecture("resunet.ResUNet", 2, tuple(4 * k for k in PYRAMID)),
+    "nested-unet": Architecture("nested_unet.NestedUNet", 2, tuple(64 * k for k in PYRAMID)),
+    "mobilenet": Architecture("mobilenet.MobileNet", 2, (32, 16, 24, 32, 64, 96, 160, 320, 1280)),
+    "mala": Architecture("mala.MALA", 3, (12, 60, 300, 1500)),
+    "mala-tiny": Architecture("mala.MALA", 3, (8, 16, 32, 64), (("wide_second", True),)),
 }
 EXTENTS: dict[int, tuple[int, ...]] = {2: (512, 512), 3: (64, 256, 256)}
 """Size of the result, by dimension, whose multiply-adds are counted where no other size is given."""
@@ -36,7 +56,13 @@ WITH_A_WIDTH = ("resunet", "resunet-tiny", "nested-unet")
 def dimensions(name: str) -> int:
     """Axes of space, 2 or 3, of the images of a network; ``UserError`` for an unknown name."""
     build: Any = choose("network", name, NETWORKS)
-    return int(getattr(build, "func", build).ndim)
+    return int(getattr(build, "func", build).ndim)  # users add classes, and parts of them
+
+
+def own_filters(name: str) -> tuple[int, ...]:
+    """Filters per level that a network has where no others are given."""
+    build: Any = NETWORKS[name]
+    return tuple(getattr(build, "keywords", {}).get("filters") or build.filters)
 
 
 def create_network(
@@ -93,6 +119,11 @@ def pyramid(name: str, width: int) -> tuple[int, ...]:
 
 def complexity(network: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:
     """Count parameters, and multiply-adds of convolutions for an input ``(batch, channels, *space)``, from shapes."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from segraft.networks.contract import skeleton
+
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         skeleton(network)(torch.empty(shape, device="meta"))
     return sum(p.numel() for p in network.parameters()), counter.get_total_flops() // 2

@@ -6,8 +6,6 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
-import torch
-
 from segraft.networks import chosen_filters, complexity, create_network, dimensions
 from segraft.paper.networks import NetworkRow
 from segraft.paper.recipe import Recipe
@@ -79,6 +77,8 @@ def _of(settings: TrainSettings, patch: tuple[int, ...] | None = None) -> tuple[
 def _complexity(
     name: str, filters: tuple[int, ...] | None, width: int | None, channels: int, patch: tuple[int, ...]
 ) -> tuple[int, int]:
+    import torch  # which printing scores does without
+
     with torch.device("meta"):
         network = create_network(name, channels, filters=chosen_filters(name, filters, width))
     assert len(patch) == dimensions(name)

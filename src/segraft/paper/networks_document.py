@@ -9,7 +9,6 @@ from typing import Any
 from segraft.errors import choose
 from segraft.metrics.scoring import spread
 from segraft.paper.cost import size_of
-from segraft.paper.counting import counted
 from segraft.paper.networks import NETWORK_ROWS, NetworkRow
 from segraft.paper.printing import NONE_YET
 from segraft.paper.published import PublishedValue
@@ -89,6 +88,8 @@ def _times(rows: Sequence[NetworkRow], timed: Sequence[Timed]) -> Sheet:
 
 def _counts(row: NetworkRow, metric: str) -> list[int]:
     """A count in the order of ``WAYS``."""
+    from segraft.paper.counting import counted  # PyTorch
+
     place = list(SIZES).index(metric)
     return [size_of(row)[place], counted(row)[place]]
 

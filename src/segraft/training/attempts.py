@@ -7,7 +7,6 @@ from dataclasses import replace
 from segraft.errors import UserError
 from segraft.run_folder import RunFolder
 from segraft.settings import TrainSettings, plain
-from segraft.training.run import run
 
 
 def finish(settings: TrainSettings) -> None:
@@ -16,6 +15,8 @@ def finish(settings: TrainSettings) -> None:
     Raises ``UserError`` where that had other steps or another seed.
     """
     if (left := left_to_do(settings)) is not None:
+        from segraft.training.run import run  # PyTorch, which reading results does without
+
         run(left)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from segraft.metrics.scores import choosing, finds_nothing
-from segraft.model import checkpoint
+from segraft.model import checkpoint, model_file
 from segraft.model.model import Model, load
 from segraft.model.torch_runner import TorchRunner, find_device
 from segraft.reporting.view import View
@@ -64,7 +64,7 @@ class BestModel:
         if found is None or not _better(found.scores, best["val"], self.validation.monitor):
             recorder.record_tuned(best["step"])
             return model
-        checkpoint.change(self.folder.path, segmentation=found.segmentation)
+        model_file.change(self.folder.path, segmentation=found.segmentation)
         recorder.record_tuned(best["step"], found.scores)
         self.views = self.validation.views
         print(f"segmentation tuned: {settings.monitor} {found}")

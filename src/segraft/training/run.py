@@ -14,7 +14,7 @@ from segraft.errors import UserError
 from segraft.images.voxel_size import alike, in_nm
 from segraft.labels.masks import Masks
 from segraft.metrics.scores import finds_nothing
-from segraft.model import checkpoint
+from segraft.model import model_file
 from segraft.model.model import Model
 from segraft.model.torch_runner import TorchRunner
 from segraft.networks import dimensions
@@ -113,7 +113,7 @@ def _trained_sizes(settings: TrainSettings) -> dict[tuple[float, ...], str]:
     """
     teacher = settings.teacher if isinstance(settings, DistillSettings) and settings.method != "none" else None
     models = [path for path in (settings.init, teacher) if path is not None]
-    sizes = {path: checkpoint.read(path)[1].voxel_size for path in models}
+    sizes = {path: model_file.read_config(path).voxel_size for path in models}
     ndim = dimensions(settings.network)
     return {size: str(path) for path, size in sizes.items() if size is not None and len(size) == ndim}
 
@@ -167,7 +167,7 @@ def _ending(settings: TrainSettings, steps: int) -> list[str]:
         score = f", best {monitor} {scores[monitor]:.4f} at step {best['step']}{_at_threshold(settings, scores)}"
         advice = [_advice(settings, scores)] if finds_nothing(scores) else []
     shown = f"; see {folder.report}" if folder.report.exists() else ""
-    return [f"{folder.path}: {steps} steps done{score}; model kept in {checkpoint.locate(folder.path)}{shown}", *advice]
+    return [f"{folder.path}: {steps} steps done{score}; model kept in {model_file.locate(folder.path)}{shown}", *advice]
 
 
 def _at_threshold(settings: TrainSettings, scores: Mapping[str, float]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from segraft.errors import Notice, UserError
 from segraft.graphs.offsets import OFFSETS
-from segraft.model import checkpoint
+from segraft.model import checkpoint, model_file
 from segraft.model.config import ModelConfig, NetworkConfig
 from segraft.networks.contract import Network
 from segraft.settings import DistillSettings, TrainSettings
@@ -51,7 +51,7 @@ def _seeing_as_the_teacher(settings: Settings) -> Settings:
     """The settings, whose images are scaled as the teacher's where nothing else is told: both see the same."""
     if settings.percentiles is not None or not isinstance(settings, DistillSettings) or settings.method == "none":
         return settings
-    return replace(settings, percentiles=checkpoint.read(settings.teacher)[1].percentiles)
+    return replace(settings, percentiles=model_file.read_config(settings.teacher).percentiles)
 
 
 def begin(network: Network, init: Path, settings: TrainSettings, asked: NetworkConfig, available: int) -> None:
