@@ -21,7 +21,8 @@ from segraft.graphs.offsets import ends
 from segraft.images.normalisation import Scale
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.config import Segmentation
-from segraft.model.model import Maps, Model
+from segraft.model.maps import Maps
+from segraft.model.model import Model
 from segraft.model.trials import Trials
 from segraft.run_folder import RunFolder
 from segraft.training import validation

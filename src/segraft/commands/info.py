@@ -11,11 +11,11 @@ from segraft.networks import EXTENTS
 
 
 def info(path: str | Path) -> str:
-    """Say what a model is, how it was trained and how it segments, as lines of text.
+    """Say what a model is, how it was trained and how it segments, as lines of text; with its card if it has one.
 
     Parameters
     ----------
-    path : run folder or model file
+    path : run folder, model file, or name of a model that comes with the package
 
     Raises ``UserError`` when there is no model.
     """
@@ -30,7 +30,9 @@ def info(path: str | Path) -> str:
     for section, values in model.config.to_dict().items():
         lines[section.replace("_", " ")] = _as_text(values)
     width = max(map(len, lines))
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in lines.items())
+    text = "\n".join(f"{name:<{width}}  {text}" for name, text in lines.items())
+    card = model_file.card(file)
+    return text if card is None else f"{text}\n\n{card.rstrip()}"
 
 
 def _as_text(value: Any) -> str:

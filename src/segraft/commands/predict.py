@@ -55,6 +55,7 @@ def predict(
     fill: bool | None = None,
     scale: Sequence[float] | None = None,
     voxel_size: Sequence[float] | None = None,
+    object_size: float | Literal["auto"] | None = None,
     channels: Sequence[int] | None = None,
     percentiles: tuple[float, float] | None = None,
     range: Sequence[float] | None = None,
@@ -77,7 +78,7 @@ def predict(
 
     Parameters
     ----------
-    model : run folder or model file
+    model : run folder, model file, or the name of a model that comes with the package: nuclei
     images : files, folders and globs; or none, and a data set instead
     out : folder for the results: ``NAME.tif``, and on request ``NAME.csv``, ``NAME.geojson``, ``overlays/NAME.png``
     dataset : segment a known data set in place of files
@@ -98,6 +99,8 @@ def predict(
         model was trained with a border; ``--no-fill`` leaves membranes 0
     scale : factor, or one per axis, that brings the images to the pixel size of the training images
     voxel_size : pixel size of the images per axis, in nm: for the table, and in place of the scale
+    object_size : typical diameter of the objects in pixels, in place of the scale; or auto, to measure it on each image
+        in a first look at it: it is then rescaled unless the model knows objects of that size
     channels : indices of the image channels to use
     percentiles : of each image's pixels, which become 0 and 1, in place of how the model scales grey values
     range : grey values that become 0 and 1: two for all channels, or two each

@@ -102,6 +102,7 @@ def tune(
     ------
     UserError : the model, the data set or an option is at fault, or no image has labels
     """
+    model_file.check_own(model)
     loaded = load(model, device)
     given = (foreground_threshold, thickness, minimum_size, bias, threshold, beta, boundary)
     values = {name: each for name, each in zip(SEARCHED, given, strict=True) if each is not None}

@@ -21,7 +21,7 @@ from segraft.segment.fragments import THICKNESS
 from segraft.types import Offsets, Stored
 
 Made = TypeVar("Made")
-FORMAT = 3
+FORMAT = 4
 """Number of the layout written here; older ones are upgraded, newer ones refused."""
 PERCENTILES = (1.0, 99.8)
 """Of each channel of each image, what became 0, and what became 1, before format 3."""
@@ -96,6 +96,8 @@ class ModelConfig:
     """Type of all training images' pixels, "uint8" for example; None where unknown."""
     voxel_size: tuple[float, ...] | None = None
     """Pixel size of the training images per axis, in nm; None where it is not known."""
+    object_size: tuple[float, float, float] | None = None
+    """Typical diameters of objects, in pixels, of small, of most and of large training images; None where unknown."""
     channels: tuple[int, ...] | None = None
     """Indices of the image channels to use; None for all."""
     segmentation: Segmentation = field(default_factory=Segmentation)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from segraft.labels.relabel import consecutive
 from segraft.model import affinities as of_window
 from segraft.model import onnx_file
 from segraft.model.config import ModelConfig
+from segraft.model.maps import Maps
 from segraft.model.model_file import locate
+from segraft.model.object_size import fitted
 from segraft.model.onnx_runner import OnnxRunner
 from segraft.model.options import PredictOptions
 from segraft.model.resize import nearest, resize
@@ -42,20 +45,6 @@ def load(path: str | Path, device: str = "auto") -> Model:
     except ImportError as error:
         raise not_installed(error) or error from error
     return Model(*restored(file, device))
-
-
-@dataclass(frozen=True)
-class Maps:
-    """What the network says of an image, before it is segmented."""
-
-    affinities: Stored
-    """``(N, *space)``, in [-1, 1]."""
-    probability: np.ndarray
-    """Of being foreground, ``(*space)``."""
-    embedding: np.ndarray | None
-    """``(D, *region)`` of the region that was asked for; None if none was."""
-    scale: Scale
-    """How the grey values were mapped."""
 
 
 class Model:
@@ -93,6 +82,7 @@ class Model:
         max_memory: float | None = None,
         scale: float | Sequence[float] | None = None,
         voxel_size: float | Sequence[float] | None = None,
+        object_size: float | Literal["auto"] | None = None,
         channels: Sequence[int] | None = None,
         percentiles: tuple[float, float] | None = None,
         range: Sequence[float] | None = None,
@@ -117,6 +107,7 @@ class Model:
         max_memory : in place of ``tile``: gigabytes that a part may take, 4 by default for volumes
         scale : factor, one or per axis, that brings the image to the pixel size of the training images
         voxel_size : the image's pixel size in nm, one or per axis, in place of ``scale``
+        object_size : typical diameter of the objects in pixels, in place of ``scale``; or ``auto``, from a first look
         channels : indices of the channels to use
         percentiles : of the image's pixels, which become 0 and 1, in place of how the model scales grey values
         range : grey values that become 0 and 1, two for all channels or two each; that of several images is what
@@ -138,6 +129,7 @@ class Model:
             max_memory=max_memory,
             scale=scale,
             voxel_size=voxel_size,
+            object_size=object_size,
             percentiles=percentiles,
             range=range,
             normalise=normalise,
@@ -181,6 +173,7 @@ class Model:
         Affinities of tiled images, and of others where ``stored``, are kept in a temporary file, which is gone
         afterwards. With a ``region``, one slice per axis of space with start and stop, its embedding is kept, too.
         """
+        options = fitted(self.segment, image, options, self.config)
         space, factors = image.shape[1:], options.factors(self.config, self.geometry.ndim)
         target = tuple(max(1, round(size * factor)) for size, factor in zip(space, factors, strict=True))
         tile = options.tile_shape(self.runner, self.config, target)

@@ -18,6 +18,8 @@ from segraft.model import onnx_file
 from segraft.model.config import ModelConfig, config_of
 from segraft.run_folder import MODEL, RunFolder
 
+ZOO = Path(__file__).parents[1] / "zoo"
+"""Models that come with the package: exported networks, each with a card, ``NAME.md``, that says what it is."""
 HEADER = "segraft"
 """Key of the configuration, as JSON, in the header of a safetensors file."""
 METADATA = "__metadata__"
@@ -27,15 +29,42 @@ LENGTH, ALIGNED = 8, 8
 
 
 def locate(path: str | Path) -> Path:
-    """Return the model file that a file or a run folder stands for; ``UserError`` when there is none."""
+    """Return the file of a model: itself, that of its run folder, or one that comes with the package, by its name.
+
+    Raises ``UserError`` when there is none.
+    """
     path = Path(path)
     file = path / MODEL if path.is_dir() else path
     if not file.is_file():
+        if str(path) in (own := shipped()):
+            return own[str(path)]
         what = f"holds no {MODEL}" if path.is_dir() else "does not exist"
         if RunFolder(path).config.exists():
             raise UserError(f"{path} {what}: the run was stopped before its first validation; resume it, or train anew")
-        raise UserError(f"{path} {what}; expected a run folder or a model file; check the path, or train first")
+        raise UserError(
+            f"{path} {what}; expected a run folder, a model file or {', '.join(own) or 'no name'}; check the path, or "
+            "train first"
+        )
     return file
+
+
+def shipped() -> dict[str, Path]:
+    """The models that come with the package, by name."""
+    return {path.name.removesuffix(onnx_file.SUFFIX): path for path in sorted(ZOO.glob(f"*{onnx_file.SUFFIX}"))}
+
+
+def card(file: Path) -> str | None:
+    """What is told of a model that comes with the package: Markdown; None of others."""
+    path = file.with_suffix(".md")
+    return path.read_text(encoding="utf-8") if file.parent == ZOO and path.is_file() else None
+
+
+def check_own(path: str | Path) -> None:
+    """Raise ``UserError`` for a model that comes with the package, which is not to be changed."""
+    if (file := locate(path)).parent == ZOO:
+        raise UserError(
+            f"{path} comes with the package, expected a model of your own to change; copy {file} and give the copy"
+        )
 
 
 def read_config(path: str | Path) -> ModelConfig:
@@ -56,8 +85,9 @@ def read_config(path: str | Path) -> ModelConfig:
 def change(path: str | Path, **changes: Any) -> None:
     """Replace fields of the configuration in a model file, or in that of a run folder; the weights stay bit for bit.
 
-    Raises ``UserError`` as `read_config`, and for a full disk or a read-only folder.
+    Raises ``UserError`` as `read_config` and `check_own`, and for a full disk or a read-only folder.
     """
+    check_own(path)
     file = locate(path)
     if onnx_file.is_onnx(file):
         onnx_file.change(file, **changes)

@@ -22,6 +22,12 @@ LARGE = 2048**2
 """Images of more pixels are cut into tiles."""
 VOLUME = 4.0
 """Gigabytes that a tile of a volume may take by default."""
+UNKNOWN_SIZE = (
+    "object size: the model does not know that of its training images; give scale, the factor that brings objects to "
+    "it, instead"
+)
+AUTO = "auto"
+"""The object size that is measured on each image."""
 NORMALISE = {"image": "each by itself", "series": "all alike", "training": "as the training images together"}
 """What the scale of grey values is measured on."""
 LARGEST_SCALE = 50
@@ -45,6 +51,8 @@ class PredictOptions:
     scale: float | Sequence[float] | None = None
     voxel_size: float | Sequence[float] | None = None
     """In nm; it decides the scale where none is given."""
+    object_size: float | str | None = None
+    """Diameter of the objects in pixels, or `AUTO`; it decides the scale."""
     channels: Sequence[int] | None = None
     percentiles: tuple[float, float] | None = None
     range: Sequence[float] | None = None
@@ -66,6 +74,8 @@ class PredictOptions:
             _trained(config)
         if self.range is not None:
             _pairs_for(self.range, runner.geometry.in_channels)
+        if self.object_size is not None and config.object_size is None:
+            raise UserError(UNKNOWN_SIZE)
         self.factors(config, ndim)
         self.tile_shape(runner, config, (1,) * ndim)
         nothing = np.zeros((len(config.offsets), *(1,) * ndim), np.float32)
@@ -73,6 +83,7 @@ class PredictOptions:
 
     def _check_scaling(self) -> None:
         choose("normalise", self.normalise or "image", NORMALISE)
+        self._check_object_size()
         if self.percentiles is not None:
             check_percentiles(self.percentiles)
         if self.range is not None:
@@ -88,6 +99,15 @@ class PredictOptions:
             raise UserError(
                 "normalise series: got one image, expected all of them to measure; take Model.measure, and its range"
             )
+
+    def _check_object_size(self) -> None:
+        if self.object_size is None:
+            return
+        if self.scale is not None:
+            raise UserError("got both scale and object size, expected one of them, for each tells the scale; omit one")
+        size = self.object_size
+        if size != AUTO and (isinstance(size, str) or not (math.isfinite(size) and size > 0)):
+            raise UserError(f"object size: got {size!r}, expected a diameter in pixels, or {AUTO}; change it")
 
     def scale_of(self, image: np.ndarray, config: ModelConfig) -> Scale:
         """The map of the grey values of an image ``(C, *space)``.

@@ -16,7 +16,8 @@ from segraft.labels.masks import Masks
 from segraft.metrics.scores import choosing
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.model.config import Segmentation
-from segraft.model.model import Maps, Model
+from segraft.model.maps import Maps
+from segraft.model.model import Model
 from segraft.model.options import PredictOptions
 from segraft.terminal.progress import messages, track
 from segraft.types import Offsets

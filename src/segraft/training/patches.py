@@ -121,9 +121,9 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         if sample.labels is not None:
             self.masks.look(sample.name, labels)
 
-    def object_sizes(self) -> np.ndarray:
-        """Pixels of each object of each image, ``(n,)``."""
-        return np.concatenate([_sizes(labels) for labels in self._labels])
+    def object_sizes(self) -> list[np.ndarray]:
+        """Pixels of each object, ``(n,)``, image by image."""
+        return [_sizes(labels) for labels in self._labels]
 
     def _measure(self, image: np.ndarray) -> None:
         """Take an image into the scale of all together, which there is none of where they differ in type."""

@@ -12,6 +12,7 @@ from segraft.data import open_dataset
 from segraft.data.masks import check_told
 from segraft.errors import UserError
 from segraft.images.voxel_size import alike, in_nm
+from segraft.labels.diameters import diameter_range
 from segraft.labels.masks import Masks
 from segraft.metrics.scores import finds_nothing
 from segraft.model import model_file
@@ -60,7 +61,7 @@ def run(settings: TrainSettings) -> Model:
     _compare(patches.pixel_sizes | _trained_sizes(settings))
     if settings.init is None:
         set_prior(trainee.network, patches.foreground_share())
-    trainee = _with_minimum_size(trainee, settings, patches.object_sizes()).knowing(**patches.scale())
+    trainee = _with_sizes(trainee, settings, patches.object_sizes()).knowing(**patches.scale())
     model = Model(TorchRunner(trainee.network), trainee.config)
     validation = open_validation(settings, model, PICTURES if page.available() else 0)
     settings = replace(settings, monitor=validation.monitor)
@@ -97,13 +98,13 @@ def _check_masks(masks: Masks, settings: TrainSettings) -> None:
     check_told(masks, settings.dataset, settings.options)
 
 
-def _with_minimum_size(trainee: Trainee, settings: TrainSettings, sizes: np.ndarray) -> Trainee:
-    """The trainee with the minimum size that the user gives or the training objects suggest; say what it loses."""
-    given = settings.minimum_size
-    minimum = usual_minimum(sizes, trainee.network.ndim) if given is None else given
+def _with_sizes(trainee: Trainee, settings: TrainSettings, objects: Sequence[np.ndarray]) -> Trainee:
+    """The trainee with its objects' size, and the minimum size that is given or that suggests; say what it loses."""
+    given, sizes, ndim = settings.minimum_size, np.concatenate(objects), trainee.network.ndim
+    minimum = usual_minimum(sizes, ndim) if given is None else given
     if (note := note_smaller(sizes, minimum)) and not rank():
         say(note)
-    return trainee.segmenting(minimum_size=minimum)
+    return trainee.segmenting(minimum_size=minimum).knowing(object_size=diameter_range(objects, ndim))
 
 
 def _trained_sizes(settings: TrainSettings) -> dict[tuple[float, ...], str]:

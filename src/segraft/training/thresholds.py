@@ -10,7 +10,8 @@ import numpy as np
 
 from segraft.images.windows import Window
 from segraft.metrics.scores import choosing
-from segraft.model.model import Maps, Model
+from segraft.model.maps import Maps
+from segraft.model.model import Model
 from segraft.model.trials import Seen, Trials
 from segraft.types import Sample
 

@@ -16,7 +16,8 @@ from segraft.images.windows import Window
 from segraft.metrics.scoring import evaluate, summarise
 from segraft.metrics.usual import usual_score
 from segraft.model.config import Segmentation
-from segraft.model.model import Maps, Model
+from segraft.model.maps import Maps
+from segraft.model.model import Model
 from segraft.model.options import PredictOptions
 from segraft.model.search import Number, best_of, values_of, with_own, with_values
 from segraft.model.trials import Seen, Trials

@@ -1,0 +1,77 @@
+"""Images brought to a size at which their objects are as large as those that a model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from segraft.errors import UserError
+from segraft.images.windows import crop
+from segraft.labels.diameters import typical_diameter
+from segraft.model.config import ModelConfig
+from segraft.model.options import AUTO, UNKNOWN_SIZE, PredictOptions
+from segraft.types import Space
+
+Segment = Callable[[np.ndarray, PredictOptions], np.ndarray]
+"""From an image ``(C, *space)`` to its labels."""
+PASSES = 2
+"""The first tells what size objects have about; the second, at about the right size, tells it well."""
+FURTHEST = 8.0
+"""Largest factor, and inverse of the smallest, that is tried."""
+LOOK = {2: 1024, 3: 128}
+"""Pixels per side of the parts that are looked at of larger images, by dimension."""
+PLACES = (0.25, 0.75)
+"""Where they lie along an axis, between its beginning and its end."""
+
+
+def fitted(segment: Segment, image: np.ndarray, options: PredictOptions, config: ModelConfig) -> PredictOptions:
+    """The options for an image ``(C, *space)`` with the ``scale`` that its object size stands for.
+
+    Raises ``UserError`` where the model does not know the size of its own objects.
+    """
+    if options.object_size is None:
+        return options
+    plain, (small, usual, large) = replace(options, object_size=None), known_sizes(config)
+    if options.object_size != AUTO:
+        return replace(plain, scale=usual / float(options.object_size))
+    size = _measured(segment, image, plain, usual)
+    return plain if size is None else replace(plain, scale=_limited(min(max(size, small), large) / size))
+
+
+def known_sizes(config: ModelConfig) -> tuple[float, float, float]:
+    """Typical diameters of objects that a model was trained on; ``UserError`` where it does not know them."""
+    if config.object_size is None:
+        raise UserError(UNKNOWN_SIZE)
+    return config.object_size
+
+
+def _measured(segment: Segment, image: np.ndarray, options: PredictOptions, usual: float) -> float | None:
+    """Typical diameter of what the model finds in an image; None where that is nothing."""
+    size, factor = None, 1.0
+    for _ in range(PASSES):
+        areas = [
+            np.bincount(segment(crop(image, part), replace(options, scale=factor)).ravel())[1:]
+            for part in _parts(image.shape[1:])
+        ]
+        found = typical_diameter(np.concatenate(areas), image.ndim - 1)
+        if not found:
+            break
+        size, factor = found, _limited(usual / found)
+    return size
+
+
+def _limited(factor: float) -> float:
+    return min(max(factor, 1 / FURTHEST), FURTHEST)
+
+
+def _parts(space: Space) -> Iterator[tuple[slice, ...]]:
+    """What is looked at of an image ``(*space)``: all of a small one."""
+    look = LOOK[len(space)]
+    axes = [
+        [slice(0, side)] if side <= look else [slice(at, at + look) for at in (int(p * (side - look)) for p in PLACES)]
+        for side in space
+    ]
+    for place in np.ndindex(*map(len, axes)):
+        yield tuple(axis[k] for axis, k in zip(axes, place, strict=True))
