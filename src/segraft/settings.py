@@ -43,7 +43,7 @@ OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
 GROUPS: dict[str, tuple[str, ...]] = {
     "run": ("config", "out", "resume"),
     "data": ("dataset", "root", "options", "channels", "percentiles", "border"),
-    "network": ("network", "teacher", "width", "filters", "dim", "init"),
+    "network": ("network", "teacher", "width", "filters", "latency", "image_size", "dim", "init"),
     "optimisation": (
         *("patch", "batch", "steps", "optimizer", "rate", "betas"),
         *("decay", "warmup", "schedule", "clip", "seed"),
@@ -226,6 +226,11 @@ class DistillSettings(TrainSettings):
 
     teacher: Path
     """Run folder or model file of the teacher."""
+    latency: float | None = None
+    """Milliseconds that the student may take from an image to labels on this machine: the widest one that does is
+    trained; in place of a width."""
+    image_size: tuple[int, ...] | None = None
+    """Size of that image in pixels; by default 520 696."""
     method: str = "graph"
     """Distillation: graph (this paper), the baselines at, spkd, rekd and biskd, or none."""
     bank_size: int = 32
@@ -243,7 +248,14 @@ class DistillSettings(TrainSettings):
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         choose("distillation method", self.method, METHOD_WEIGHTS)
+        self._check_latency()
         super().__post_init__()
+
+    def _check_latency(self) -> None:
+        if self.latency is not None and (self.width is not None or self.filters is not None):
+            raise UserError("got both a latency and a width or filters, expected one of them; omit the other")
+        if self.latency is None and self.image_size is not None:
+            raise UserError("got an image size without a latency, expected both; give --latency, too")
 
     def default_weights(self) -> dict[str, float]:
         """Weights of Eq. 8 for the method's terms, beside the supervised ones."""

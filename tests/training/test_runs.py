@@ -19,6 +19,7 @@ from segraft.commands.distill import distill
 from segraft.commands.train import train
 from segraft.errors import UserError
 from segraft.metrics.scores import SCORES
+from segraft.model.latency import Widths
 from segraft.model.model import Model
 from segraft.model.torch_runner import TorchRunner
 from segraft.settings import TrainSettings
@@ -175,3 +176,29 @@ def test_a_run_survives_its_report(
     train("grey", out=tmp_path / "run", **SMALL)
     assert f"the report of {tmp_path / 'run'} could not be drawn: no space left\n" in capsys.readouterr().err
     assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+@pytest.mark.usefixtures("without_reports")
+def test_a_latency_is_recorded_as_the_width_that_it_stands_for(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Widths, "widest", lambda self, limit: round(self.of(2) < 60) * 2)
+    student = distill(config=runs["distill"], out=tmp_path / "run", latency=50.0, image_size=(32, 48), steps=1)
+    assert student.config.network.filters == (2, 4, 8, 16, 32)
+    settings = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))
+    assert (settings["width"], settings["latency"], settings["image_size"]) == (2, None, None)
+    said = capsys.readouterr().err
+    assert "width 2 is the widest within 50 ms for 32 × 48 pixels" in said
+    assert re.search(r"in PyTorch: 2: \d+ ms", said)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"latency": 5.0, "width": 2}, "got both a latency and a width or filters"),
+        ({"image_size": (32, 32)}, "got an image size without a latency"),
+    ],
+)
+def test_latencies_that_cannot_be(options: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=reason):
+        distill("grey", teacher=tmp_path, out=tmp_path / "run", **options)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from segraft.model.benchmarking import SIZES
+from segraft.model.latency import Widths
 from segraft.model.model import Model
-from segraft.settings import DistillSettings
+from segraft.model.model_file import read_config
+from segraft.settings import USUAL, DistillSettings
+from segraft.terminal.progress import say
 from segraft.training.recorded import settings_of
 from segraft.training.run import run
 
@@ -18,4 +23,20 @@ def distill(dataset: str | None = None, *, config: str | Path | None = None, **s
     """
     if "student" in settings:
         settings["network"] = settings.pop("student")
-    return run(settings_of(DistillSettings, dataset, config, settings))
+    return run(_fast_enough(settings_of(DistillSettings, dataset, config, settings)))
+
+
+def _fast_enough(settings: DistillSettings) -> DistillSettings:
+    """The settings with the width that a latency stands for; say what was chosen, and measured."""
+    if settings.latency is None:
+        return settings
+    channels = read_config(settings.teacher).network.in_channels
+    size = settings.image_size or SIZES[2]
+    widths = Widths(settings.network, channels, settings.dim or int(USUAL["dim"]), size, settings.device)
+    width = widths.widest(settings.latency / 1e3)
+    times = ", ".join(f"{each}: {seconds * 1e3:.0f} ms" for each, seconds in sorted(widths.seconds.items()))
+    say(
+        f"latency: {settings.network} of width {width} is the widest within {settings.latency:g} ms for "
+        f"{' × '.join(map(str, size))} pixels; measured here, from array to labels in PyTorch: {times}"
+    )
+    return replace(settings, width=width, latency=None, image_size=None)

@@ -117,9 +117,11 @@ def restored(path: Path, device: str = "auto") -> tuple[TorchRunner, ModelConfig
     return _on(network, target), config
 
 
-def fresh(name: str, in_channels: int = 1, device: str = "auto") -> TorchRunner:
+def fresh(
+    name: str, in_channels: int = 1, device: str = "auto", filters: tuple[int, ...] | None = None, dim: int = 16
+) -> TorchRunner:
     """A network with fresh weights on a device, ready to run; raises ``UserError`` as `create_network`."""
-    return _on(create_network(name, in_channels), find_device(device))
+    return _on(create_network(name, in_channels, dim, filters), find_device(device))
 
 
 def _on(network: Network, device: torch.device) -> TorchRunner:
