@@ -51,7 +51,7 @@ def test_the_demo_on_nuclei(tmp_path: Path, capfd: pytest.CaptureFixture[str], m
     distilled = yaml.safe_load((out / "student-distilled-1" / "config.yaml").read_text())
     assert distilled["teacher"] == str(TEACHER_FILE)
     assert distilled["root"] == str(NUCLEI)
-    monkeypatch.setattr("segraft.training.attempts.run", lambda _: pytest.fail("trained again"))
+    monkeypatch.setattr("segraft.training.run.run", lambda _: pytest.fail("trained again"))
     assert demo(out, steps=2, device="cpu", resume=True) == out / "report.html"
 
 
@@ -105,7 +105,7 @@ def test_the_demo_from_nothing_and_again(
         demo(out, generated=True, steps=3, device="cpu")
     with pytest.raises(UserError, match="begun with another steps"):
         demo(out, generated=True, steps=4, device="cpu", resume=True)
-    monkeypatch.setattr("segraft.training.attempts.run", lambda _: pytest.fail("trained again"))
+    monkeypatch.setattr("segraft.training.run.run", lambda _: pytest.fail("trained again"))
     assert demo(out, generated=True, steps=3, device="cpu", resume=True) == page
 
 

@@ -17,7 +17,7 @@ import pytest
 
 import segraft
 from segraft.cli import main
-from segraft.commands import reproducing
+from segraft.commands import recipe_scores, reproducing
 from segraft.commands.recipe import recipe
 from segraft.commands.recipe_scores import segment
 from segraft.data import DATASETS
@@ -150,7 +150,7 @@ def test_the_command_prints_published_beside_measured(
 
     assert main(["recipe", name, *told, "--seed", "3"]) == 2
     assert "is there already" in capsys.readouterr().err
-    monkeypatch.setattr("segraft.training.attempts.run", lambda _: pytest.fail("trained again"))
+    monkeypatch.setattr("segraft.training.run.run", lambda _: pytest.fail("trained again"))
     assert main(["recipe", name, *told, "--seed", "3", "--resume"]) == 0
     assert read(folder / "scores.json").scores == scores
 
@@ -218,3 +218,33 @@ def test_mistakes_are_answered_before_anything_is_written(
         recipe(name, out=tmp_path / "runs", **given)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "runs").exists()
+
+
+def test_interrupted_scoring_goes_on_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "table2-bbbc039-resunet-tiny-none"
+    samples = tuple(replace(row_of_cells(2, 1, f"image-{n}"), name=f"image-{n}") for n in range(3))
+    monkeypatch.setitem(DATASETS, "bbbc039", lambda root, split, **_: samples)
+    seen: list[str] = []
+
+    def segmented(model: Any, sample: Any, chosen: Any) -> Any:
+        seen.append(sample.name)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return segment(model, sample, chosen)
+
+    monkeypatch.setattr(recipe_scores, "segment", segmented)
+    with pytest.raises(KeyboardInterrupt):
+        recipe(name, root=tmp_path, out=tmp_path / "runs")
+    (folder,) = (tmp_path / "runs").iterdir()
+    partial = folder / "scoring.jsonl"
+    partial.write_text(partial.read_text(encoding="utf-8") + '{"image": "image-1", "sco', encoding="utf-8")
+    recipe(name, root=tmp_path, out=tmp_path / "runs", resume=True)
+    assert seen == ["image-0", "image-1", "image-1", "image-2"]
+    assert not partial.exists()
+    again = folder / "scores.json"
+    first = json.loads(again.read_text(encoding="utf-8"))["images"]
+    again.unlink()
+    partial.write_text('{"model": "another"}\n{"image": "image-0", "scores": {}}\n', encoding="utf-8")
+    recipe(name, root=tmp_path, out=tmp_path / "runs", resume=True)
+    assert seen[4:] == ["image-0", "image-1", "image-2"], "of another model nothing is taken"
+    assert json.loads(again.read_text(encoding="utf-8"))["images"] == first

@@ -35,7 +35,7 @@ def test_a_training_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, validated: int | None, saved: bool, resumed: list[bool]
 ) -> None:
     ran: list[TrainSettings] = []
-    monkeypatch.setattr("segraft.training.attempts.run", ran.append)
+    monkeypatch.setattr("segraft.training.run.run", ran.append)
     settings = begun(tmp_path / "run", 10, validated, saved)
     finish(settings)
     assert [each.resume for each in ran] == resumed
@@ -43,7 +43,7 @@ def test_a_training_goes_on_where_it_stopped(
 
 def test_a_training_whose_segmentation_was_not_tuned_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[TrainSettings] = []
-    monkeypatch.setattr("segraft.training.attempts.run", ran.append)
+    monkeypatch.setattr("segraft.training.run.run", ran.append)
     settings = begun(tmp_path / "run", 10, 10, True, tuned=False)
     finish(settings)
     assert ran == []
@@ -53,6 +53,6 @@ def test_a_training_whose_segmentation_was_not_tuned_goes_on(tmp_path: Path, mon
 
 def test_a_training_that_was_not_begun_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[TrainSettings] = []
-    monkeypatch.setattr("segraft.training.attempts.run", ran.append)
+    monkeypatch.setattr("segraft.training.run.run", ran.append)
     finish(TrainSettings(dataset="folder", out=tmp_path / "run"))
     assert [each.resume for each in ran] == [False]

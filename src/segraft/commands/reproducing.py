@@ -8,7 +8,7 @@ from typing import Any
 
 from segraft.commands.adopting import adopted
 from segraft.commands.orders import ADOPTED, Order, teacher_of
-from segraft.commands.recipe_scores import score
+from segraft.commands.recipe_scores import remove_partial, score
 from segraft.errors import UserError
 from segraft.files import digest
 from segraft.metrics.scoring import summarise
@@ -96,6 +96,7 @@ def _finish(chosen: Recipe, order: Order, folder: Path, result: dict[str, Any]) 
         where = hardware(order.device)
         done = Result(recipe=chosen.name, scores=means, images=images, hardware=where, seconds=seconds, **result)
         write(done, folder)
+        remove_partial(chosen, folder)
     print_table(compared(chosen, done))
     print(*filter(None, (done.note, f"Scores: {path}")), sep="\n", flush=True)
     return folder
