@@ -32,10 +32,10 @@ FLOORS = (
     ("paper",),
     ("data",),
     ("model",),
-    ("blocks", "deploy", "zoo", "reporting"),
+    ("blocks", "deploy", "zoo", "reporting", "browser"),
     ("training",),
     ("commands",),
-    ("cli", "napari", "web"),
+    ("cli", "napari"),
     ("__main__",),
 )
 """From the ground up. A file imports from lower floors only, and from its own room."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from segraft.commands.table import table
     from segraft.commands.train import train
     from segraft.commands.tune import tune
+    from segraft.commands.web import web
     from segraft.data import DATASETS
     from segraft.errors import UserError
     from segraft.graphs.affinity import embedding_affinities, label_affinities
@@ -72,6 +73,7 @@ _HOMES = {
     "table": "commands.table",
     "train": "commands.train",
     "tune": "commands.tune",
+    "web": "commands.web",
     "weighted_sum": "losses",
 }
 __all__ = ["__version__", *_HOMES]

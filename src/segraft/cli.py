@@ -54,6 +54,7 @@ VERBS = {
     "benchmark": "Measure parameters, multiply-adds, time and memory of a model.",
     "info": "Say what a model is and how it was trained.",
     "export": "Export a model to one file that runs without PyTorch.",
+    "web": "Write a page that segments images in the browser.",
     "report": "Compare runs on the same images, in a table and a page.",
     "recipe": "Repeat a published experiment, or list all of them.",
     "table": "Print a table of the paper, published beside measured; train what it lacks.",
