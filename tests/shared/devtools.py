@@ -10,9 +10,12 @@ import json
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,7 @@ class Browser:
         """Errors and warnings of the console, and exceptions."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.page("Page.enable")
         self._watch(self._session)
 
     def open(self, address: str, width: int = 1280, height: int = 900, scheme: str = "light") -> None:
@@ -52,6 +56,12 @@ class Browser:
         answer = self.page("Runtime.evaluate", **given)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def call_function(self, script: str, **given: Any) -> Any:
+        """What the body of an asynchronous function returns; in it ``modules`` loads one of the page by its name."""
+        names, values = ", ".join(given), ", ".join(map(json.dumps, given.values()))
+        load = "const modules = name => import(`/${name}.js`);"
+        return self.run(f"(async ({names}) => {{ {load} {script} }})({values})")
 
     def wait(self, condition: str, seconds: float = PATIENCE) -> Any:
         """Ask again and again until a script gives something true, and return that."""
@@ -72,6 +82,13 @@ class Browser:
     def save_downloads(self, folder: Path) -> None:
         """Save whatever the page hands out in a folder."""
         self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def wait_for_file(self, path: Path, seconds: float = PATIENCE) -> None:
+        """Wait until a download has come to its end."""
+        end = time.monotonic() + seconds
+        while not path.exists() or any(path.parent.glob("*.crdownload")):
+            assert time.monotonic() < end, f"no {path.name} came"
+            time.sleep(0.05)
 
     def picture(self, path: Path) -> None:
         """Save what the whole page looks like."""
@@ -129,6 +146,27 @@ class Browser:
             self.complaints.append(json.dumps(given["args"]))
         elif event == "Log.entryAdded" and given["entry"]["level"] in ("error", "warning"):
             self.complaints.append(f"{given['entry']['text']} {given['entry'].get('url', '')}")
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    """Serves files and prints nothing."""
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on this machine alone, as ``python -m http.server`` does; yields its address, with a slash."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @contextmanager

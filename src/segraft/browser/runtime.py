@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tarfile
+import zlib
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -31,29 +32,36 @@ Files = dict[str, bytes]
 """What the files of the runtime hold, by name."""
 
 
-def runtime_files(place: Path | None, cache: Path | None = None) -> Files:
+def runtime_files(place: Path | None) -> Files:
     """The runtime in a folder or archive of the npm package; without one of the cache, or fetched into it by npm.
 
-    The cache is a folder of the user's by default. Raises ``UserError`` where no runtime is there, it cannot be
-    fetched, or it is another one than expected.
+    Raises ``UserError`` where no runtime is there, it cannot be fetched, or it is another one than expected.
     """
     if place is not None:
         return _checked(_in_folder(place) if place.is_dir() else _in_archive(place), place)
-    cache = _usual_cache() if cache is None else cache
-    kept = _in_folder(cache)
-    if not _official(kept):
-        kept = _fetched()
-        with unwritable(cache):
-            for name, data in kept.items():
-                with replacing(cache / name) as temporary:
-                    temporary.write_bytes(data)
-    return kept
+    return cached_files() or _fetched_into(cache())
 
 
-def _usual_cache() -> Path:
+def cached_files() -> Files | None:
+    """The runtime that was fetched before; None where it was not, or is damaged."""
+    kept = _in_folder(cache())
+    return kept if _official(kept) else None
+
+
+def cache() -> Path:
+    """Folder of the user's in which the runtime is kept."""
     import pooch
 
     return Path(pooch.os_cache("segraft")) / PACKAGE.replace("@", "-")
+
+
+def _fetched_into(folder: Path) -> Files:
+    files = _fetched()
+    with unwritable(folder):
+        for name, data in files.items():
+            with replacing(folder / name) as temporary:
+                temporary.write_bytes(data)
+    return files
 
 
 def _in_folder(place: Path) -> Files:
@@ -66,10 +74,10 @@ def _in_folder(place: Path) -> Files:
 def _in_archive(place: Path) -> Files:
     """The files in an npm package as it is packed."""
     try:
-        with tarfile.open(place) as archive:
+        with tarfile.open(place, "r:gz") as archive:
             opened = {Path(each.name).name: archive.extractfile(each) for each in archive if _wanted(each)}
             return {name: file.read() for name, file in opened.items() if file is not None}
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise UserError(
             f"{place} cannot be read ({error}); expected the npm package onnxruntime-web as a folder or .tgz; {BY_HAND}"
         ) from error

@@ -8,7 +8,8 @@ const EPSILON = 1e-6; // smallest length that a vector is divided by
  * `embedding` is `(dim, *output)` and is scaled to unit vectors in place. Partners outside the image leave 0.
  */
 export function addAffinities(affinities, [height, width], embedding, dim, offsets, { y, x }) {
-  const wide = x.output[1] - x.output[0], size = (y.output[1] - y.output[0]) * wide;
+  const wide = x.output[1] - x.output[0],
+    size = (y.output[1] - y.output[0]) * wide;
   unit(embedding, dim, size);
   offsets.forEach(([dy, dx], n) => {
     const [left, right] = [Math.max(x.core[0], -dx), Math.min(x.core[1], width - Math.max(dx, 0))];

@@ -7,13 +7,22 @@ async function through(transform, bytes) {
   return new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(transform)).arrayBuffer());
 }
 
-const CLEAR = 256, END = 257, FIRST = 258, SHORTEST = 9, LONGEST = 12;
+const CLEAR = 256,
+  END = 257,
+  FIRST = 258,
+  SHORTEST = 9,
+  LONGEST = 12;
 
 /** Decode LZW into `size` bytes at most. */
 export function unlzw(bytes, size) {
   // What a code from FIRST on stands for was written before: the bytes of the code before it, and one more.
-  const out = new Uint8Array(size), starts = new Uint32Array(1 << LONGEST), lengths = new Uint32Array(1 << LONGEST);
-  let at = 0, next = FIRST, bits = SHORTEST, before = null;
+  const out = new Uint8Array(size),
+    starts = new Uint32Array(1 << LONGEST),
+    lengths = new Uint32Array(1 << LONGEST);
+  let at = 0,
+    next = FIRST,
+    bits = SHORTEST,
+    before = null;
   for (const code of codes(bytes, () => bits)) {
     if (code === END || at >= size) break;
     if (code === CLEAR) {
@@ -32,13 +41,14 @@ export function unlzw(bytes, size) {
 
 /** Numbers of as many bits as `width` says at each, the highest bit first. */
 function* codes(bytes, width) {
-  let held = 0, have = 0;
+  let held = 0,
+    have = 0;
   for (const byte of bytes) {
-    held = (held << 8 | byte) & 0xffffff;
+    held = ((held << 8) | byte) & 0xffffff;
     have += 8;
     const bits = width();
     if (have < bits) continue;
     have -= bits;
-    yield held >>> have & (1 << bits) - 1;
+    yield (held >>> have) & ((1 << bits) - 1);
   }
 }

@@ -19,13 +19,22 @@ export function consecutive(labels) {
 export function absorb(labels, affinities, space, thickness, minimumSize) {
   const count = consecutive(labels);
   const segments = new Segments(labels, affinities, space, count, thickSegments(labels, space, thickness, count));
-  const thin = segment => !segments.thick[segment], small = segment => segments.sizes[segment] < minimumSize;
+  const thin = segment => !segments.thick[segment],
+    small = segment => segments.sizes[segment] < minimumSize;
   for (;;) {
     const joined = segments.absorb(thin);
     if (!joined && !segments.absorb(small)) break;
-    if (segments.parents(thin).size) { // thin ones that joined may have become thick
-      const grown = thickSegments(labels.map(label => segments.home[label]), space, thickness, count);
-      grown.forEach((thick, segment) => { segments.thick[segment] |= thick; });
+    if (segments.parents(thin).size) {
+      // thin ones that joined may have become thick
+      const grown = thickSegments(
+        labels.map(label => segments.home[label]),
+        space,
+        thickness,
+        count,
+      );
+      grown.forEach((thick, segment) => {
+        segments.thick[segment] |= thick;
+      });
     }
   }
   for (let k = 0; k < labels.length; k++) {
@@ -52,7 +61,10 @@ class Segments {
   touch(one, other, affinity) {
     if (one === other || !one || !other) return;
     const clipped = Math.min(Math.max(affinity, 0), 1);
-    for (const [here, there] of [[one, other], [other, one]])
+    for (const [here, there] of [
+      [one, other],
+      [other, one],
+    ])
       this.attraction[here].set(there, (this.attraction[here].get(there) ?? 0) + clipped);
   }
 
@@ -61,9 +73,14 @@ class Segments {
     const found = new Map();
     this.attraction.forEach((neighbours, segment) => {
       if (!neighbours.size || !isFragment(segment)) return;
-      const better = (one, other) => neighbours.get(one) - neighbours.get(other) || this.sizes[one] - this.sizes[other] || other - one;
+      const better = (one, other) =>
+        neighbours.get(one) - neighbours.get(other) || this.sizes[one] - this.sizes[other] || other - one;
       const larger = [...neighbours.keys()].filter(other => this.sizes[other] > this.sizes[segment]);
-      if (larger.length) found.set(segment, larger.reduce((best, other) => better(other, best) > 0 ? other : best));
+      if (larger.length)
+        found.set(
+          segment,
+          larger.reduce((best, other) => (better(other, best) > 0 ? other : best)),
+        );
     });
     return found;
   }
@@ -71,7 +88,8 @@ class Segments {
   /** Let all fragments of a kind join; whether there were any. */
   absorb(isFragment) {
     const parents = this.parents(isFragment);
-    const last = segment => { // a parent is larger than its child, so that there are no circles
+    const last = segment => {
+      // a parent is larger than its child, so that there are no circles
       while (parents.has(segment)) segment = parents.get(segment);
       return segment;
     };
@@ -89,30 +107,36 @@ class Segments {
   join(homes) {
     const before = this.attraction;
     this.attraction = before.map(() => new Map());
-    before.forEach((neighbours, one) => neighbours.forEach((affinity, other) => {
-      const [here, there] = [homes[one], homes[other]];
-      if (here !== there) this.attraction[here].set(there, (this.attraction[here].get(there) ?? 0) + affinity);
-    }));
+    before.forEach((neighbours, one) =>
+      neighbours.forEach((affinity, other) => {
+        const [here, there] = [homes[one], homes[other]];
+        if (here !== there) this.attraction[here].set(there, (this.attraction[here].get(there) ?? 0) + affinity);
+      }),
+    );
     this.home = this.home.map(segment => homes[segment]);
   }
 }
 
 /** For each of the labels 0 to `count` 1 if it is thicker than `thickness`: a pixel is farther from any other label. */
 function thickSegments(labels, [height, width], thickness, count) {
-  const thick = new Uint8Array(count + 1).fill(thickness < 1 ? 1 : 0), disc = discOf(thickness);
+  const thick = new Uint8Array(count + 1).fill(thickness < 1 ? 1 : 0),
+    disc = discOf(thickness);
   thick[0] = 1;
   const clamp = (at, extent) => Math.min(Math.max(at, 0), extent - 1); // beyond the image there is no label
   for (let pixel = 0; pixel < labels.length; pixel++) {
     const label = labels[pixel];
     if (thick[label]) continue;
-    const y = Math.floor(pixel / width), x = pixel % width;
-    if (disc.every(([dy, dx]) => labels[clamp(y + dy, height) * width + clamp(x + dx, width)] === label)) thick[label] = 1;
+    const y = Math.floor(pixel / width),
+      x = pixel % width;
+    if (disc.every(([dy, dx]) => labels[clamp(y + dy, height) * width + clamp(x + dx, width)] === label))
+      thick[label] = 1;
   }
   return thick;
 }
 
 function discOf(radius) {
-  const reach = Math.floor(radius), disc = [];
+  const reach = Math.floor(radius),
+    disc = [];
   for (let dy = -reach; dy <= reach; dy++)
     for (let dx = -reach; dx <= reach; dx++) if (dy * dy + dx * dx <= radius * radius) disc.push([dy, dx]);
   return disc;

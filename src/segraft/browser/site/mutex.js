@@ -9,27 +9,33 @@ const ATTRACTING = 2; // the nearest offsets, the first one per axis
  * `strides`. Returns Uint32 labels, 0 outside, otherwise any numbers above 0.
  */
 export function mutexWatershed(affinities, [height, width], offsets, foreground, { strides, bias } = {}) {
-  const size = height * width, sets = new Sets(size);
+  const size = height * width,
+    sets = new Sets(size);
   const { weights, edges } = allEdges(affinities, [height, width], offsets, foreground, strides ?? [1, 1], bias ?? 0);
   const steps = offsets.map(([dy, dx]) => dy * width + dx);
   for (const place of strongestFirst(weights)) {
-    const edge = edges[place], channel = Math.floor(edge / size), pixel = edge % size;
-    const one = sets.root(pixel), other = sets.root(pixel + steps[channel]);
+    const edge = edges[place],
+      channel = Math.floor(edge / size),
+      pixel = edge % size;
+    const one = sets.root(pixel),
+      other = sets.root(pixel + steps[channel]);
     if (one === other) continue;
     if (channel >= ATTRACTING) sets.part(one, other);
     else if (!sets.parted(one, other)) sets.join(one, other);
   }
-  return numbersTo(size).map(pixel => foreground[pixel] ? sets.root(pixel) + 1 : 0);
+  return numbersTo(size).map(pixel => (foreground[pixel] ? sets.root(pixel) + 1 : 0));
 }
 
 /** Weights of all edges inside the foreground, and their numbers: channel by channel, pixel by pixel. */
 function allEdges(affinities, [height, width], offsets, foreground, strides, bias) {
   let count = 0;
   for (let pixel = 0; pixel < foreground.length; pixel++) count += foreground[pixel];
-  const weights = new Float32Array(count * offsets.length), edges = new Uint32Array(count * offsets.length);
+  const weights = new Float32Array(count * offsets.length),
+    edges = new Uint32Array(count * offsets.length);
   let at = 0;
   offsets.forEach(([dy, dx], channel) => {
-    const attracts = channel < ATTRACTING, [down, across] = attracts ? [1, 1] : strides;
+    const attracts = channel < ATTRACTING,
+      [down, across] = attracts ? [1, 1] : strides;
     const begin = (first, step) => Math.ceil(Math.max(0, -first) / step) * step;
     for (let y = begin(dy, down); y < height - Math.max(0, dy); y += down)
       for (let x = begin(dx, across); x < width - Math.max(0, dx); x += across) {
@@ -45,13 +51,14 @@ function allEdges(affinities, [height, width], offsets, foreground, strides, bia
 
 /** Places of weights, at least 0, from the largest to the smallest; equal ones stay in order. */
 function strongestFirst(weights) {
-  const digits = new Uint32Array(weights.buffer, 0, weights.length); // of floats that are not negative, the bits sort alike
-  let places = numbersTo(weights.length), next = new Uint32Array(weights.length);
+  const digits = new Uint32Array(weights.buffer, 0, weights.length); // bits of floats from 0 on sort alike
+  let places = numbersTo(weights.length),
+    next = new Uint32Array(weights.length);
   for (const shift of [0, 11, 22]) {
     const ends = new Uint32Array(2049);
-    for (let k = 0; k < digits.length; k++) ends[2048 - (digits[k] >>> shift & 2047)]++;
+    for (let k = 0; k < digits.length; k++) ends[2048 - ((digits[k] >>> shift) & 2047)]++;
     for (let digit = 1; digit < 2049; digit++) ends[digit] += ends[digit - 1];
-    for (const place of places) next[ends[2047 - (digits[place] >>> shift & 2047)]++] = place;
+    for (const place of places) next[ends[2047 - ((digits[place] >>> shift) & 2047)]++] = place;
     [places, next] = [next, places];
   }
   return places;
@@ -88,7 +95,8 @@ class Sets {
 
   /** Join two roots; the one with fewer enemies gives them to the other. */
   join(one, other) {
-    const [gone, stays] = (this.enemies.get(one)?.size ?? 0) < (this.enemies.get(other)?.size ?? 0) ? [one, other] : [other, one];
+    const [gone, stays] =
+      (this.enemies.get(one)?.size ?? 0) < (this.enemies.get(other)?.size ?? 0) ? [one, other] : [other, one];
     this.parents[gone] = stays;
     for (const enemy of this.enemies.get(gone) ?? []) {
       this.enemies.get(enemy).delete(gone);

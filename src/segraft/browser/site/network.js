@@ -11,7 +11,9 @@ export async function loadNetwork(url) {
   if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
   const session = await ort.InferenceSession.create(await response.arrayBuffer(), { executionProviders: ["wasm"] });
   return async (window, height, width) => {
-    const { embedding, foreground } = await session.run({ image: new ort.Tensor("float32", window, [1, 1, height, width]) });
+    const { embedding, foreground } = await session.run({
+      image: new ort.Tensor("float32", window, [1, 1, height, width]),
+    });
     return { embedding: embedding.data, foreground: foreground.data };
   };
 }

@@ -2,10 +2,11 @@
 
 import { measure, quantile } from "./signal.js";
 
-/** Scale an image `{pixels, height, width}` as a model wants it: float32 pixels, and whether it shows more than noise. */
+/** Scale an image `{pixels, height, width}` for a model; tells, too, whether it shows more than noise. */
 export function normalised(image, percentiles) {
   const { low, high, signal } = percentiles ? between(image.pixels, percentiles) : measure(image);
-  const pixels = new Float32Array(image.pixels.length), range = high - low;
+  const pixels = new Float32Array(image.pixels.length),
+    range = high - low;
   if (range)
     for (let k = 0; k < pixels.length; k++) {
       const value = Math.max((image.pixels[k] - low) / range, 0);
@@ -18,5 +19,7 @@ export function normalised(image, percentiles) {
 function between(pixels, percentiles) {
   const sorted = Float64Array.from(pixels).sort();
   const [low, high] = percentiles.map(percent => quantile(sorted, percent / 100));
-  return low < high ? { low, high, signal: true } : { low: sorted[0], high: sorted.at(-1), signal: sorted[0] < sorted.at(-1) };
+  return low < high
+    ? { low, high, signal: true }
+    : { low: sorted[0], high: sorted.at(-1), signal: sorted[0] < sorted.at(-1) };
 }

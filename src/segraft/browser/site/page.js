@@ -3,22 +3,34 @@
 import { outlines, table } from "./objects.js";
 import { writePng } from "./png.js";
 
-const HALO = "rgb(0 0 0 / .55)", WIDTHS = [3.5, 1.5]; // of the outlines and what sets them off, in pixels of the screen
+const HALO = "rgb(0 0 0 / .55)",
+  WIDTHS = [3.5, 1.5]; // of the outlines and what sets them off, in pixels of the screen
 const MOST = 65535; // labels that a png of 16 bits holds
 const find = selector => document.querySelector(selector);
 const [status, refused, progress, result] = [".status", ".refused", "progress", ".result"].map(find);
 const [picture, image, drawn, slider] = [".picture", ".image", ".outlines", "#threshold"].map(find);
-let name = "", shown = null, path = null, worker = null, waiting = false, usual = 0.5;
+let name = "",
+  shown = null,
+  path = null,
+  worker = null,
+  waiting = false,
+  usual = 0.5;
 
 function refuse(line) {
   [status.textContent, refused.textContent] = ["", line];
   refused.hidden = false;
   progress.hidden = result.hidden = true;
-  waiting = false;
+  wait(false);
+}
+
+function wait(on) {
+  waiting = on;
+  result.ariaBusy = on;
 }
 
 async function start() {
-  if (typeof WebAssembly !== "object") return refuse("This browser has no WebAssembly, which the network needs; update it, or use another.");
+  if (typeof WebAssembly !== "object")
+    return refuse("This browser has no WebAssembly, which the network needs; update it, or use another.");
   const model = await (await fetch("model.json")).json();
   usual = model.config.segmentation.foreground_threshold;
   slider.value = usual;
@@ -26,7 +38,9 @@ async function start() {
   find("footer").textContent = model.about;
   worker = new Worker("worker.js", { type: "module" });
   worker.addEventListener("message", ({ data }) => hear(data));
-  worker.addEventListener("error", () => refuse("This browser cannot run modules beside a page; update it, or use another."));
+  worker.addEventListener("error", () =>
+    refuse("This browser cannot run modules beside a page; update it, or use another."),
+  );
   status.textContent = "";
   find(".empty").hidden = false;
   listen();
@@ -54,8 +68,11 @@ function listen() {
     slider.value = usual;
     again();
   });
-  find(".shown").addEventListener("change", ({ target }) => { drawn.hidden = !target.checked; });
-  for (const button of document.querySelectorAll("[data-what]")) button.addEventListener("click", () => download(button.dataset.what));
+  find(".shown").addEventListener("change", ({ target }) => {
+    drawn.hidden = !target.checked;
+  });
+  for (const button of document.querySelectorAll("[data-what]"))
+    button.addEventListener("click", () => download(button.dataset.what));
   new ResizeObserver(draw).observe(picture);
 }
 
@@ -65,10 +82,11 @@ async function take(files) {
   refused.hidden = result.hidden = find(".empty").hidden = true;
   shown = path = null;
   enable(false);
-  status.textContent = files.length > 1 ? `${files.length} files came, and one is taken at a time: ${name}` : `${name}: reading`;
+  status.textContent =
+    files.length > 1 ? `${files.length} files came, and one is taken at a time: ${name}` : `${name}: reading`;
   progress.removeAttribute("value");
   progress.hidden = false;
-  waiting = true;
+  wait(true);
   const bytes = new Uint8Array(await files[0].arrayBuffer());
   worker.postMessage({ file: { name, bytes }, threshold: Number(slider.value) }, [bytes.buffer]);
 }
@@ -77,7 +95,7 @@ async function take(files) {
 function again() {
   find(".threshold").textContent = Number(slider.value).toFixed(2);
   if (waiting || !shown) return;
-  waiting = true;
+  wait(true);
   worker.postMessage({ threshold: Number(slider.value) });
 }
 
@@ -94,8 +112,9 @@ function show(grey, { width, height, signal }) {
   grey.forEach((value, pixel) => pixels.fill(value, 4 * pixel, 4 * pixel + 3));
   image.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
   picture.style.aspectRatio = `${width} / ${height}`;
-  picture.style.maxWidth = `${80 * width / height}vh`;
-  find("figcaption").textContent = `${name}, ${width} × ${height} pixels${signal ? "" : "; it shows no more than noise"}`;
+  picture.style.maxWidth = `${(80 * width) / height}vh`;
+  find("figcaption").textContent =
+    `${name}, ${width} × ${height} pixels${signal ? "" : "; it shows no more than noise"}`;
   status.textContent = `${name}: segmenting`;
   result.hidden = false;
   path = null;
@@ -103,12 +122,14 @@ function show(grey, { width, height, signal }) {
 }
 
 function tell({ labels, rows, threshold, seconds }) {
-  waiting = false;
+  wait(false);
   shown = { labels, rows };
   path = outlines(labels, image.width, image.height);
   find(".count output").textContent = rows.length;
   find(".count span").textContent = rows.length === 1 ? "object" : "objects";
-  find(".seconds").textContent = Object.entries(seconds).map(([part, time]) => `${part} ${time.toFixed(2)} s`).join(" · ");
+  find(".seconds").textContent = Object.entries(seconds)
+    .map(([part, time]) => `${part} ${time.toFixed(2)} s`)
+    .join(" · ");
   status.textContent = "";
   progress.hidden = true;
   enable(true);
@@ -122,22 +143,29 @@ function enable(on) {
 
 /** Draw the outlines as sharp as the screen is, however large the picture is shown. */
 function draw() {
-  const { clientWidth, clientHeight } = picture, density = devicePixelRatio;
+  const { clientWidth, clientHeight } = picture,
+    density = devicePixelRatio;
   [drawn.width, drawn.height] = [clientWidth * density, clientHeight * density];
   if (!path) return;
-  const context = drawn.getContext("2d"), scale = drawn.width / image.width;
+  const context = drawn.getContext("2d"),
+    scale = drawn.width / image.width;
   context.scale(scale, drawn.height / image.height);
   context.lineCap = "square";
   for (const [k, colour] of [HALO, getComputedStyle(drawn).color].entries()) {
-    [context.strokeStyle, context.lineWidth] = [colour, WIDTHS[k] * density / scale];
+    [context.strokeStyle, context.lineWidth] = [colour, (WIDTHS[k] * density) / scale];
     context.stroke(path);
   }
 }
 
 async function download(what) {
-  const { labels, rows } = shown, stem = name.replace(/\.[^.]*$/, "");
-  if (what === "labels" && rows.length > MOST) return refuse(`got ${rows.length} objects, expected at most ${MOST} in a png; use segraft predict`);
-  const file = what === "labels" ? await writePng(labels, image.width, image.height) : new Blob([table(rows)], { type: "text/csv" });
+  const { labels, rows } = shown,
+    stem = name.replace(/\.[^.]*$/, "");
+  if (what === "labels" && rows.length > MOST)
+    return refuse(`got ${rows.length} objects, expected at most ${MOST} in a png; use segraft predict`);
+  const file =
+    what === "labels"
+      ? await writePng(labels, image.width, image.height)
+      : new Blob([table(rows)], { type: "text/csv" });
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file) });
   link.download = what === "labels" ? `${stem}-labels.png` : `${stem}.csv`;
   link.click();

@@ -1,15 +1,27 @@
-// The range of grey values that holds what an image shows; the same numbers as `segraft.images.signal`, which tells why.
+// The range of grey values that holds what an image shows, as in `segraft.images.signal`, which tells why.
 
-const BLOCK = 32, ENDS = [0.01, 0.99], NOISY = 7, QUANTILES = [0.25, 0.75], FAINT = 20, STEP = 0.35, SOME = 4096;
-const NEIGHBOUR = 3, FREE = 0.25, WITHIN = 0.6827;
+const BLOCK = 32,
+  ENDS = [0.01, 0.99],
+  NOISY = 7,
+  QUANTILES = [0.25, 0.75],
+  FAINT = 20,
+  STEP = 0.35,
+  SOME = 4096;
+const NEIGHBOUR = 3,
+  FREE = 0.25,
+  WITHIN = 0.6827;
 
 /** Low and high end of an image, equal where all pixels are, and whether it shows more than noise. */
 export function measure({ pixels, height, width }) {
   const step = stepOf(pixels);
-  const blocks = withoutPadding(cut(pixels, height, width)).map(block => ({ ...endsOf(block.sorted), noise: noiseOf(block) }));
+  const blocks = withoutPadding(cut(pixels, height, width)).map(block => ({
+    ...endsOf(block.sorted),
+    noise: noiseOf(block),
+  }));
   const holding = blocks.filter(({ low, high, noise }) => high - low > NOISY * Math.max(noise, STEP * step));
   const clear = holding.length ? holding : blocks.filter(({ low, high, noise }) => high - low > NOISY * noise);
-  const signal = clear.length > 0, chosen = signal ? clear : blocks;
+  const signal = clear.length > 0,
+    chosen = signal ? clear : blocks;
   const low = quantile(sorted(chosen.map(block => block.low)), QUANTILES[0]);
   let high = quantile(sorted(chosen.map(block => block.high)), QUANTILES[1]);
   if (!signal) high = Math.max(high, low + FAINT * mean(blocks.map(block => block.noise)));
@@ -18,7 +30,9 @@ export function measure({ pixels, height, width }) {
 
 /** The value below which a part `q` of sorted values lies, interpolated linearly. */
 export function quantile(values, q) {
-  const place = q * (values.length - 1), below = Math.floor(place), above = Math.min(below + 1, values.length - 1);
+  const place = q * (values.length - 1),
+    below = Math.floor(place),
+    above = Math.min(below + 1, values.length - 1);
   return values[below] + (values[above] - values[below]) * (place - below);
 }
 
@@ -33,7 +47,8 @@ function stepOf(pixels) {
 
 /** Blocks that cover the image, each with its pixels by rows and sorted; the last ones overlap where none is left. */
 function cut(pixels, height, width) {
-  const [tall, wide] = [Math.min(BLOCK, height), Math.min(BLOCK, width)], blocks = [];
+  const [tall, wide] = [Math.min(BLOCK, height), Math.min(BLOCK, width)],
+    blocks = [];
   for (const top of starts(height, tall))
     for (const left of starts(width, wide)) {
       const own = new Float64Array(tall * wide);
@@ -54,13 +69,18 @@ function starts(size, side) {
 
 /** Leave out blocks without contrast, and those that hold padding; one block at least is left. */
 function withoutPadding(blocks) {
-  const lowest = block => block.sorted[0], highest = block => block.sorted.at(-1);
+  const lowest = block => block.sorted[0],
+    highest = block => block.sorted.at(-1);
   const lowestOfAll = blocks.reduce((value, block) => Math.min(value, lowest(block)), Infinity);
   const highestOfAll = blocks.reduce((value, block) => Math.max(value, highest(block)), -Infinity);
   let varied = blocks.filter(block => lowest(block) < highest(block));
-  for (const [value, of] of [[lowestOfAll, lowest], [highestOfAll, highest]]) {
+  for (const [value, of] of [
+    [lowestOfAll, lowest],
+    [highestOfAll, highest],
+  ]) {
     const whole = blocks.some(block => lowest(block) === value && highest(block) === value);
-    const mixed = varied.filter(block => of(block) === value), free = varied.filter(block => of(block) !== value);
+    const mixed = varied.filter(block => of(block) === value),
+      free = varied.filter(block => of(block) !== value);
     if (whole && isPadding(value, mixed, free)) varied = free;
   }
   return varied.length ? varied : blocks.slice(0, 1);
@@ -70,7 +90,9 @@ function withoutPadding(blocks) {
 function isPadding(value, mixed, free) {
   if (!mixed.length || free.length < FREE * (mixed.length + free.length)) return false;
   const sign = value <= Math.min(...free.map(block => block.sorted[0])) ? 1 : -1;
-  const beside = sorted(mixed.flatMap(({ own }) => Array.from(own, pixel => sign * (pixel - value))).filter(away => away > 0));
+  const beside = sorted(
+    mixed.flatMap(({ own }) => Array.from(own, pixel => sign * (pixel - value))).filter(away => away > 0),
+  );
   const usual = sorted(free.map(({ own }) => quantile(sorted(own.map(pixel => sign * (pixel - value))), ENDS[0])));
   return quantile(beside, 0.05) > quantile(usual, 0.5) / 2;
 }
@@ -87,13 +109,14 @@ function noiseOf({ own, tall, wide }) {
     for (let x = NEIGHBOUR; x < wide; x++) across.push(Math.abs(own[y * wide + x] - own[y * wide + x - NEIGHBOUR]));
   if (!across.length) return 0;
   const usual = sorted(across)[halfEven(WITHIN * (across.length - 1))] / Math.SQRT2;
-  return usual > 0 ? usual : mean(across) * Math.sqrt(Math.PI) / 2;
+  return usual > 0 ? usual : (mean(across) * Math.sqrt(Math.PI)) / 2;
 }
 
 /** The nearest whole number; of two, the even one, as Python rounds. */
 function halfEven(value) {
-  const below = Math.floor(value), rest = value - below;
-  return rest === 0.5 ? below + below % 2 : Math.round(value);
+  const below = Math.floor(value),
+    rest = value - below;
+  return rest === 0.5 ? below + (below % 2) : Math.round(value);
 }
 
 const sorted = values => Float64Array.from(values).sort();

@@ -2,14 +2,17 @@
 
 /** Tiles `{y, x}` of an image, each axis with `core`, `context`, `output` and `window`: first pixel and end. */
 export function tiles([height, width], tile, geometry, offsets) {
-  const rows = along(0, height, tile, geometry, offsets), columns = along(1, width, tile, geometry, offsets);
+  const rows = along(0, height, tile, geometry, offsets),
+    columns = along(1, width, tile, geometry, offsets);
   return rows.flatMap(y => columns.map(x => ({ y, x })));
 }
 
 function along(axis, size, tile, geometry, offsets) {
   const [stride, halo, margin] = ["stride", "halo", "margin"].map(name => geometry[name][axis]);
-  const smallest = geometry.minimum[axis] - 2 * margin, steps = offsets.map(offset => offset[axis]);
-  const before = -Math.min(0, ...steps), after = Math.max(0, ...steps);
+  const smallest = geometry.minimum[axis] - 2 * margin,
+    steps = offsets.map(offset => offset[axis]);
+  const before = -Math.min(0, ...steps),
+    after = Math.max(0, ...steps);
   const width = tile ? up(Math.ceil(size / Math.ceil(size / up(tile, stride))), stride) : up(size, stride);
   const parts = [];
   for (let start = 0; start < size; start += width) {
@@ -38,6 +41,7 @@ export function crop(pixels, [height, width], [top, bottom], [left, right]) {
 
 function mirror(index, extent) {
   if (extent === 1) return 0;
-  const period = 2 * (extent - 1), within = (index % period + period) % period;
+  const period = 2 * (extent - 1),
+    within = ((index % period) + period) % period;
   return Math.min(within, period - within);
 }

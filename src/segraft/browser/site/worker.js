@@ -10,10 +10,13 @@ import { mapsOf, segment } from "./segmentation.js";
 const BRIGHTEST = 1.2; // of the picture, in normalised grey values
 const loading = Promise.all([fetch("model.json").then(response => response.json()), loadNetwork("model.onnx")]);
 loading.catch(() => {}); // told when an image comes
-let maps = null, newest = 0, wanted = null;
+let maps = null,
+  newest = 0,
+  wanted = null;
 
 addEventListener("message", async ({ data: { file, threshold } }) => {
-  const own = file ? ++newest : newest, current = () => own === newest;
+  const own = file ? ++newest : newest,
+    current = () => own === newest;
   wanted = threshold;
   try {
     if (file) await open(file, current);
@@ -25,10 +28,11 @@ addEventListener("message", async ({ data: { file, threshold } }) => {
 
 async function open(file, current) {
   maps = null;
-  const image = await readImage(file), { width, height } = image;
+  const image = await readImage(file),
+    { width, height } = image;
   const [model, network] = await loading;
   const { pixels, signal } = normalised(image, model.config.percentiles);
-  const picture = Uint8ClampedArray.from(pixels, value => 255 * value / BRIGHTEST);
+  const picture = Uint8ClampedArray.from(pixels, value => (255 * value) / BRIGHTEST);
   if (!current()) return;
   postMessage({ picture, width, height, signal });
   const found = await mapsOf(pixels, [height, width], model, network, async part => {
@@ -40,7 +44,8 @@ async function open(file, current) {
 }
 
 function answer(threshold) {
-  const begin = performance.now(), { labels, count } = segment(maps, maps.config, threshold);
+  const begin = performance.now(),
+    { labels, count } = segment(maps, maps.config, threshold);
   const seconds = { ...maps.seconds, segmentation: (performance.now() - begin) / 1000 };
   postMessage({ labels, rows: measured(labels, maps.space[1], count), threshold, seconds }, [labels.buffer]);
 }
