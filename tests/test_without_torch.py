@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 
 from shared.exports import write_pair
+from shared.runtimes import write_runtime
 
 LACKING = """
 import sys
@@ -70,14 +71,17 @@ def test_verbs_that_need_no_torch_work_without(here: Path) -> None:
         ["evaluate", "labels", *folder, "--json", "scores.json"],
         ["tune", "model.onnx", "folder", "--root", "data"],
         ["info", "model.onnx"],
+        ["web", "site", "--model", "model.onnx", "--runtime", "runtime"],
         ["benchmark", "model.onnx", "--size", "48", "56", "--repeats", "1"],
         ["convert", "labels", "--to", "geojson", "--out", "outlines"],
         ["download", "--help"],
         ["table", "2", "--runs", "."],
         ["report", "model.onnx", *folder, "--out", "page"],
     ]
+    write_runtime(here / "runtime")
     codes, said, _ = codes_of(commands, here)
     assert codes == [0] * len(commands), said
+    assert (here / "site" / "index.html").exists()
     assert {"a.tif", "b.tif"} <= {path.name for path in (here / "labels").iterdir()}
     assert json.loads((here / "scores.json").read_text(encoding="utf-8"))
     assert "array to labels" in said

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segraft.browser.page import write_page
 from segraft.browser.runtime import runtime_files
-from segraft.model import checkpoint
+from segraft.model import model_file
 
 
 def web(out: str | Path, *, model: str | Path, runtime: str | Path | None = None) -> Path:
@@ -25,7 +25,7 @@ def web(out: str | Path, *, model: str | Path, runtime: str | Path | None = None
     ------
     UserError : a model that the page cannot run, no runtime, a folder that holds other files or cannot be written
     """
-    network = checkpoint.locate(model)
+    network = model_file.locate(model)
     page = write_page(Path(out), network, lambda: runtime_files(None if runtime is None else Path(runtime)))
     size = sum(path.stat().st_size for path in page.rglob("*") if path.is_file()) / 1e6
     print(f"{page}: {size:.1f} MB; to look at it, run: python -m http.server --directory {out}")
