@@ -141,6 +141,13 @@ def test_a_newer_image_takes_the_place_of_one_that_is_not_done(opened: Browser, 
     assert abs(count - model.predict(read_image(CROPS[3])).max()) <= 1
 
 
+def test_of_several_files_the_first_is_taken_and_that_is_told(opened: Browser) -> None:
+    opened.run("document.querySelector('#file').multiple = true")  # as when they are dropped
+    opened.choose("#file", *CROPS[:3])
+    opened.wait(ENDED)
+    assert opened.run(TEXT.format("figcaption")) == f"{CROPS[0].name}, 256 × 256 pixels; the first of 3 files"
+
+
 def test_an_image_without_objects(opened: Browser, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((64, 50), np.uint8)).save(tmp_path / "black.png")
     opened.choose("input[type=file]", tmp_path / "black.png")

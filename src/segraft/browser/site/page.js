@@ -10,6 +10,7 @@ const find = selector => document.querySelector(selector);
 const [status, refused, progress, result] = [".status", ".refused", "progress", ".result"].map(find);
 const [picture, image, drawn, slider] = [".picture", ".image", ".outlines", "#threshold"].map(find);
 let name = "",
+  count = 0,
   shown = null,
   path = null,
   worker = null,
@@ -17,10 +18,15 @@ let name = "",
   usual = 0.5;
 
 function refuse(line) {
-  [status.textContent, refused.textContent] = ["", line];
-  refused.hidden = false;
+  say(line);
+  status.textContent = "";
   progress.hidden = result.hidden = true;
   wait(false);
+}
+
+function say(line) {
+  refused.textContent = line;
+  refused.hidden = false;
 }
 
 function wait(on) {
@@ -42,7 +48,7 @@ async function start() {
     refuse("This browser cannot run modules beside a page; update it, or use another."),
   );
   status.textContent = "";
-  find(".empty").hidden = false;
+  find(".choose").hidden = find(".empty").hidden = false;
   listen();
 }
 
@@ -52,10 +58,7 @@ function listen() {
     target.value = "";
   });
   for (const sample of document.querySelectorAll(".sample"))
-    sample.addEventListener("click", async () => {
-      const file = await (await fetch(sample.dataset.file)).blob();
-      take([new File([file], sample.dataset.file.split("/").pop())]);
-    });
+    sample.addEventListener("click", () => fetched(sample.dataset.file).then(take, error => refuse(error.message)));
   addEventListener("dragover", event => (event.preventDefault(), document.body.classList.add("dropping")));
   addEventListener("dragleave", event => event.relatedTarget || document.body.classList.remove("dropping"));
   addEventListener("drop", event => {
@@ -76,14 +79,22 @@ function listen() {
   new ResizeObserver(draw).observe(picture);
 }
 
+async function fetched(address) {
+  const response = await fetch(address);
+  if (!response.ok)
+    throw new Error(`${address} is not there (${response.status}); make the page again with segraft web`);
+  return [new File([await response.blob()], address.split("/").pop())];
+}
+
 async function take(files) {
   if (!files.length) return;
-  name = files[0].name;
+  [name, count] = [files[0].name, files.length];
   refused.hidden = result.hidden = find(".empty").hidden = true;
   shown = path = null;
   enable(false);
-  status.textContent =
-    files.length > 1 ? `${files.length} files came, and one is taken at a time: ${name}` : `${name}: reading`;
+  status.textContent = `${name}: reading`;
+  find(".count output").textContent = "…";
+  find(".seconds").textContent = "";
   progress.removeAttribute("value");
   progress.hidden = false;
   wait(true);
@@ -113,8 +124,8 @@ function show(grey, { width, height, signal }) {
   image.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
   picture.style.aspectRatio = `${width} / ${height}`;
   picture.style.maxWidth = `${(80 * width) / height}vh`;
-  find("figcaption").textContent =
-    `${name}, ${width} × ${height} pixels${signal ? "" : "; it shows no more than noise"}`;
+  const remarks = [signal ? "" : "; it shows no more than noise", count > 1 ? `; the first of ${count} files` : ""];
+  find("figcaption").textContent = `${name}, ${width} × ${height} pixels${remarks.join("")}`;
   status.textContent = `${name}: segmenting`;
   result.hidden = false;
   path = null;
@@ -161,7 +172,7 @@ async function download(what) {
   const { labels, rows } = shown,
     stem = name.replace(/\.[^.]*$/, "");
   if (what === "labels" && rows.length > MOST)
-    return refuse(`got ${rows.length} objects, expected at most ${MOST} in a png; use segraft predict`);
+    return say(`got ${rows.length} objects, expected at most ${MOST} in a png; use segraft predict`);
   const file =
     what === "labels"
       ? await writePng(labels, image.width, image.height)
