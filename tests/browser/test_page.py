@@ -18,6 +18,7 @@ from segraft.cli import main
 from segraft.data.shipped import NUCLEI
 from segraft.model import onnx_file
 from shared.commands import Capture, refused
+from shared.devtools import Browser, served
 from shared.exports import write_pair
 from shared.runtimes import FAKE, write_runtime
 
@@ -194,3 +195,20 @@ def test_broken_models_are_refused(exported: Path, tmp_path: Path, capsys: Captu
         refused(capsys, message, *order(exported, tmp_path / "page", tmp_path / name))
     refused(capsys, "none.onnx does not exist", *order(exported, tmp_path / "page", tmp_path / "none.onnx"))
     assert not (tmp_path / "page").exists()
+
+
+def test_a_page_that_lacks_a_part_says_so_in_one_line(chromium: Browser) -> None:
+    """As where only some files were copied: here the network and all that is known of it are missing."""
+    with served(SITE) as address:
+        chromium.open(f"{address}index.html")
+        line = chromium.wait("document.querySelector('.refused:not([hidden])')?.textContent")
+        assert line == "The page lacks model.json (404); make it again with segraft web."
+        assert chromium.run("document.querySelector('.choose').hidden")
+
+
+def test_a_page_whose_runtime_is_damaged_says_so_in_one_line(exported: Path, chromium: Browser, tmp_path: Path) -> None:
+    page = segraft.web(tmp_path / "page", model=exported / "small.onnx", runtime=exported / "runtime")
+    with served(page) as address:
+        chromium.open(address)
+        line = chromium.wait("document.querySelector('.refused:not([hidden])')?.textContent")
+        assert line.startswith("The page lacks a part, or this browser is too old for it; make the page again")

@@ -37,7 +37,7 @@ function wait(on) {
 async function start() {
   if (typeof WebAssembly !== "object")
     return refuse("This browser has no WebAssembly, which the network needs; update it, or use another.");
-  const model = await (await fetch("model.json")).json();
+  const model = JSON.parse(await (await held("model.json")).text());
   usual = model.config.segmentation.foreground_threshold;
   slider.value = usual;
   find(".usual").textContent = `Back to ${usual.toFixed(2)}`;
@@ -45,7 +45,7 @@ async function start() {
   worker = new Worker("worker.js", { type: "module" });
   worker.addEventListener("message", ({ data }) => hear(data));
   worker.addEventListener("error", () =>
-    refuse("This browser cannot run modules beside a page; update it, or use another."),
+    refuse("The page lacks a part, or this browser is too old for it; make the page again, or update the browser."),
   );
   status.textContent = "";
   find(".choose").hidden = find(".empty").hidden = false;
@@ -58,7 +58,7 @@ function listen() {
     target.value = "";
   });
   for (const sample of document.querySelectorAll(".sample"))
-    sample.addEventListener("click", () => fetched(sample.dataset.file).then(take, error => refuse(error.message)));
+    sample.addEventListener("click", () => openSample(sample.dataset.file).catch(error => refuse(error.message)));
   addEventListener("dragover", event => (event.preventDefault(), document.body.classList.add("dropping")));
   addEventListener("dragleave", event => event.relatedTarget || document.body.classList.remove("dropping"));
   addEventListener("drop", event => {
@@ -79,11 +79,15 @@ function listen() {
   new ResizeObserver(draw).observe(picture);
 }
 
-async function fetched(address) {
-  const response = await fetch(address);
-  if (!response.ok)
-    throw new Error(`${address} is not there (${response.status}); make the page again with segraft web`);
-  return [new File([await response.blob()], address.split("/").pop())];
+/** A file of the page's own folder. */
+async function held(address) {
+  const response = await fetch(address).catch(error => ({ status: error.message }));
+  if (!response.ok) throw new Error(`The page lacks ${address} (${response.status}); make it again with segraft web.`);
+  return response;
+}
+
+async function openSample(address) {
+  await take([new File([await (await held(address)).blob()], address.split("/").pop())]);
 }
 
 async function take(files) {
@@ -183,5 +187,5 @@ async function download(what) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-start().catch(error => refuse(`The page lacks a part (${error.message}); make it again with segraft web.`));
+start().catch(error => refuse(error.message));
 again();
