@@ -16,7 +16,7 @@ from segraft.browser.page import SITE
 from segraft.browser.runtime import SHA256
 from segraft.cli import main
 from segraft.data.shipped import NUCLEI
-from segraft.model import onnx_file
+from segraft.model import model_file, onnx_file
 from shared.commands import Capture, refused
 from shared.devtools import Browser, served
 from shared.exports import write_pair
@@ -212,3 +212,13 @@ def test_a_page_whose_runtime_is_damaged_says_so_in_one_line(exported: Path, chr
         chromium.open(address)
         line = chromium.wait("document.querySelector('.refused:not([hidden])')?.textContent")
         assert line.startswith("The page lacks a part, or this browser is too old for it; make the page again")
+
+
+def test_a_model_that_comes_with_the_package_has_a_name(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_file, "ZOO", tmp_path / "zoo")
+    (tmp_path / "zoo").mkdir()
+    changed(exported, tmp_path / "zoo" / "round.onnx")
+    assert main(order(exported, tmp_path / "page", Path("round"))) == 0
+    assert json.loads(files(tmp_path / "page")["model.json"])["about"].startswith("Model round: ")

@@ -18,7 +18,7 @@ def web(out: str | Path, *, model: str | Path, runtime: str | Path | None = None
     Parameters
     ----------
     out : folder to make; an earlier page is replaced
-    model : ONNX file of segraft export, of a model of grey images
+    model : ONNX file of segraft export, or the name of a model that comes with the package; of grey images
     runtime : npm package onnxruntime-web, as a folder or .tgz
 
     Raises

@@ -97,7 +97,7 @@ async function take(files) {
   shown = path = null;
   enable(false);
   status.textContent = `${name}: reading`;
-  find(".count output").textContent = "…";
+  find(".count output").textContent = "–";
   find(".seconds").textContent = "";
   progress.removeAttribute("value");
   progress.hidden = false;
