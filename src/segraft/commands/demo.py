@@ -14,7 +14,6 @@ from segraft.data.shipped import NUCLEI, TEACHER_FILE
 from segraft.errors import UserError
 from segraft.files import make_folder
 from segraft.images.writing import write_image
-from segraft.model.torch_runner import find_device
 from segraft.reporting.page import available
 from segraft.settings import DistillSettings, TrainSettings
 from segraft.training.side_by_side import finish_all
@@ -95,13 +94,14 @@ def demo(
         )
     if out.exists() and any(out.iterdir()) and not resume:
         raise UserError(f"{out} exists already, expected a new folder; choose another --out, or continue with --resume")
+    at_once = _at_once(device)
     if generated:
         print(f"generate {sum(IMAGES.values())} images of cells in {out / 'data'}", flush=True)
         generate(out / "data", seed)
         finish_all({TEACHER: _teacher(out, seed, device)}, 1)
     tell, usual = (_from_nothing, STEPS) if generated else (_on_nuclei, NUCLEI_STEPS)
     stages = tell(out, usual if steps is None else steps, seed, device)
-    finish_all(stages, _at_once(device))
+    finish_all(stages, at_once)
     print("score on the test images, measure, report", flush=True)
     runs = {name: settings.out for name, settings in stages.items()}
     teacher, root = (out / TEACHER, out / "data") if generated else (TEACHER_FILE, NUCLEI)
@@ -156,6 +156,8 @@ def _on_cells(out: Path, steps: int, seed: int, device: str) -> dict[str, Any]:
 
 def _at_once(device: str) -> int:
     """How many trainings run side by side: one on each core, or one on a GPU."""
+    from segraft.model.torch_runner import find_device  # whose lack is told when it is called
+
     return os.cpu_count() or 1 if find_device(device).type == "cpu" else 1
 
 
