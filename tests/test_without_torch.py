@@ -13,6 +13,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from segraft.images.reading import read_labels
 from shared.exports import write_pair
 from shared.runtimes import write_runtime
 
@@ -68,6 +69,8 @@ def test_verbs_that_need_no_torch_work_without(here: Path) -> None:
     commands = [
         ["predict", "model.onnx", "data/test/images", "--out", "labels", "--table"],
         ["predict", "model.onnx", *folder, "--split", "test", "--out", "again", "--tile", "32"],
+        ["predict", "model.onnx", "data/test/images", "--out", "sized", "--object-size", "24"],
+        ["predict", "model.onnx", "data/test/images", "--out", "measured", "--object-size", "auto"],
         ["evaluate", "labels", *folder, "--json", "scores.json"],
         ["tune", "model.onnx", "folder", "--root", "data"],
         ["info", "model.onnx"],
@@ -80,6 +83,7 @@ def test_verbs_that_need_no_torch_work_without(here: Path) -> None:
     ]
     write_runtime(here / "runtime")
     codes, said, _ = codes_of(commands, here)
+    assert read_labels(here / "sized" / "a.tif").max() > 0
     assert codes == [0] * len(commands), said
     assert (here / "site" / "index.html").exists()
     assert {"a.tif", "b.tif"} <= {path.name for path in (here / "labels").iterdir()}

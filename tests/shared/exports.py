@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from shared.models import a_config, lively
 def config() -> ModelConfig:
     """Of that model."""
     described = {"name": "resunet", "dim": 4, "filters": (2, 4, 8)}
-    return a_config(described, segmentation={"minimum_size": 5}, training={"steps": 3, "dataset": "grey"})
+    made = a_config(described, segmentation={"minimum_size": 5}, training={"steps": 3, "dataset": "grey"})
+    return replace(made, object_size=12.0)
 
 
 @cache

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -53,6 +54,12 @@ def test_a_run_begins_at_the_share_of_foreground(runs: dict[str, Path], tmp_path
     share = sum((sample.labels > 0).mean() for sample in SETS["grey"]["train"]) / len(SETS["grey"]["train"])
     assert begun["fresh"] == pytest.approx(math.log(share / (1 - share)), rel=1e-5)
     assert begun["tuned"] == pytest.approx(last_bias(runs["train"]), rel=1e-5)
+
+
+def test_a_model_knows_how_large_its_objects_are(runs: dict[str, Path]) -> None:
+    sizes = [np.bincount(sample.labels[sample.labels > 0]) for sample in SETS["grey"]["train"]]
+    typical = [2 * (np.median(each[each > 0]) / np.pi) ** 0.5 for each in sizes if each.size]
+    assert segraft.load(runs["train"]).config.object_size == pytest.approx(np.median(typical), abs=0.06)
 
 
 @pytest.mark.usefixtures("without_reports")

@@ -96,8 +96,8 @@ class ModelConfig:
     """Type of all training images' pixels, "uint8" for example; None where unknown."""
     voxel_size: tuple[float, ...] | None = None
     """Pixel size of the training images per axis, in nm; None where it is not known."""
-    object_size: tuple[float, float, float] | None = None
-    """Typical diameters of objects, in pixels, of small, of most and of large training images; None where unknown."""
+    object_size: float | None = None
+    """Typical diameter of the objects of the training images, in pixels; None where it is not known."""
     channels: tuple[int, ...] | None = None
     """Indices of the image channels to use; None for all."""
     segmentation: Segmentation = field(default_factory=Segmentation)

@@ -16,6 +16,9 @@ from segraft.types import Space
 
 Segment = Callable[[np.ndarray, PredictOptions], np.ndarray]
 """From an image ``(C, *space)`` to its labels."""
+KNOWN = 1.25
+"""Objects so many times larger or smaller than the typical ones are known as well, and the image stays as it is: so
+much augmentation magnifies by default."""
 PASSES = 2
 """The first tells what size objects have about; the second, at about the right size, tells it well."""
 FURTHEST = 8.0
@@ -33,21 +36,23 @@ def fitted(segment: Segment, image: np.ndarray, options: PredictOptions, config:
     """
     if options.object_size is None:
         return options
-    plain, (small, usual, large) = replace(options, object_size=None), known_sizes(config)
+    plain, known = replace(options, object_size=None), known_size(config)
     if options.object_size != AUTO:
-        return replace(plain, scale=usual / float(options.object_size))
-    size = _measured(segment, image, plain, usual)
-    return plain if size is None else replace(plain, scale=_limited(min(max(size, small), large) / size))
+        return replace(plain, scale=known / float(options.object_size))
+    size = _measured(segment, image, plain, known)
+    if size is None or known / KNOWN <= size <= known * KNOWN:
+        return plain
+    return replace(plain, scale=_limited(known / size))
 
 
-def known_sizes(config: ModelConfig) -> tuple[float, float, float]:
-    """Typical diameters of objects that a model was trained on; ``UserError`` where it does not know them."""
+def known_size(config: ModelConfig) -> float:
+    """Typical diameter of the objects that a model was trained on; ``UserError`` where it does not know it."""
     if config.object_size is None:
         raise UserError(UNKNOWN_SIZE)
     return config.object_size
 
 
-def _measured(segment: Segment, image: np.ndarray, options: PredictOptions, usual: float) -> float | None:
+def _measured(segment: Segment, image: np.ndarray, options: PredictOptions, known: float) -> float | None:
     """Typical diameter of what the model finds in an image; None where that is nothing."""
     size, factor = None, 1.0
     for _ in range(PASSES):
@@ -58,7 +63,7 @@ def _measured(segment: Segment, image: np.ndarray, options: PredictOptions, usua
         found = typical_diameter(np.concatenate(areas), image.ndim - 1)
         if not found:
             break
-        size, factor = found, _limited(usual / found)
+        size, factor = found, _limited(known / found)
     return size
 
 

@@ -12,7 +12,7 @@ from segraft.data import open_dataset
 from segraft.data.masks import check_told
 from segraft.errors import UserError
 from segraft.images.voxel_size import alike, in_nm
-from segraft.labels.diameters import diameter_range
+from segraft.labels.diameters import typical_of_images
 from segraft.labels.masks import Masks
 from segraft.metrics.scores import finds_nothing
 from segraft.model import model_file
@@ -104,7 +104,7 @@ def _with_sizes(trainee: Trainee, settings: TrainSettings, objects: Sequence[np.
     minimum = usual_minimum(sizes, ndim) if given is None else given
     if (note := note_smaller(sizes, minimum)) and not rank():
         say(note)
-    return trainee.segmenting(minimum_size=minimum).knowing(object_size=diameter_range(objects, ndim))
+    return trainee.segmenting(minimum_size=minimum).knowing(object_size=typical_of_images(objects, ndim))
 
 
 def _trained_sizes(settings: TrainSettings) -> dict[tuple[float, ...], str]:
