@@ -32,6 +32,7 @@ pytestmark = pytest.mark.usefixtures("without_reports")
 TEACHERS = {
     "resunet": "nested-unet",
     "resunet-tiny": "resunet",
+    "resunet-swift": "resunet",
     "nested-unet": "resunet",
     "mobilenet": "resunet",
     "mala": "mala",

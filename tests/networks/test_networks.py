@@ -19,6 +19,7 @@ from segraft.networks.contract import Network
 SMALL: dict[str, tuple[int, ...]] = {  # every network has as few channels here as make a test quick
     "resunet": (4, 6, 8, 10),
     "resunet-tiny": (4, 8, 16, 32, 64),
+    "resunet-swift": (4, 8, 16, 32),
     "nested-unet": (8, 16, 32),
     "mobilenet": (4, 4, 6, 8, 8, 12, 16, 20, 40),
     "mala": (4, 8, 12),
@@ -29,6 +30,7 @@ IMAGE, VOLUME = (1, 3, 544, 544), (1, 1, 84, 268, 268)
 COUNTS = [  # options, input, parameters in millions, multiply-adds of convolutions in 1e9
     ({"name": "resunet"}, IMAGE, 33.61, 581.8),
     ({"name": "resunet-tiny"}, IMAGE, 0.2960, 5.62),
+    ({"name": "resunet-swift"}, IMAGE, 0.2964, 1.48),
     ({"name": "resunet", "width": 2}, IMAGE, 0.0747, 1.43),
     ({"name": "resunet", "width": 3}, IMAGE, 0.1670, 3.18),
     ({"name": "resunet", "width": 7}, IMAGE, 0.9030, 17.08),
@@ -38,7 +40,7 @@ COUNTS = [  # options, input, parameters in millions, multiply-adds of convoluti
     ({"name": "mala-tiny"}, VOLUME, 0.3676, 21.76),
 ]
 LEVELS = [(1, 1), (1, 1, 1), (1, 1, 1, 1, 1)]
-PADDED = [("resunet", levels) for levels in LEVELS] + [("nested-unet", levels) for levels in LEVELS]
+PADDED = [(name, levels) for name in ("resunet", "resunet-swift") for levels in LEVELS] + [("nested-unet", levels) for levels in LEVELS]
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -282,7 +284,7 @@ def test_any_filters_will_do(name: str, filters: list[int], channels: int, dim: 
         ({"name": "resunet", "width": 0}, "expected positive"),
         (
             {"name": "mala", "width": 4},
-            "width: got 4 for mala, expected none, for only resunet, resunet-tiny, nested-unet have",
+            "width: got 4 for mala, expected none, for only resunet, resunet-tiny, resunet-swift, nested-unet have",
         ),
         ({"name": "mobilenet", "width": 4}, "width: got 4 for mobilenet"),
         ({"name": "mobilenet", "filters": (8, 16)}, r"got 2, \(8, 16\), expected 9: first"),

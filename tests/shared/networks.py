@@ -5,6 +5,7 @@ from __future__ import annotations
 SMALL_FILTERS: dict[str, tuple[int, ...]] = {
     "resunet": (4, 6, 8),
     "resunet-tiny": (2, 3, 4),
+    "resunet-swift": (2, 3, 4),
     "nested-unet": (3, 4, 5),
     "mobilenet": (4, 4, 4, 5, 5, 6, 6, 7, 8),
     "mala": (4, 5, 6),

@@ -42,6 +42,7 @@ PYRAMID = (1, 2, 4, 8, 16)
 NETWORKS: dict[str, Callable[..., Network]] = {
     "resunet": Architecture("resunet.ResUNet", 2, (32, 64, 179, 349, 680)),
     "resunet-tiny": Architecture("resunet.ResUNet", 2, tuple(4 * k for k in PYRAMID)),
+    "resunet-swift": Architecture("resunet.SwiftResUNet", 2, tuple(4 * k for k in PYRAMID)),
     "nested-unet": Architecture("nested_unet.NestedUNet", 2, tuple(64 * k for k in PYRAMID)),
     "mobilenet": Architecture("mobilenet.MobileNet", 2, (32, 16, 24, 32, 64, 96, 160, 320, 1280)),
     "mala": Architecture("mala.MALA", 3, (12, 60, 300, 1500)),
@@ -49,7 +50,7 @@ NETWORKS: dict[str, Callable[..., Network]] = {
 }
 EXTENTS: dict[int, tuple[int, ...]] = {2: (512, 512), 3: (64, 256, 256)}
 """Size of the result, by dimension, whose multiply-adds are counted where no other size is given."""
-WITH_A_WIDTH = ("resunet", "resunet-tiny", "nested-unet")
+WITH_A_WIDTH = ("resunet", "resunet-tiny", "resunet-swift", "nested-unet")
 """Networks whose filters a width stands for."""
 
 

@@ -94,10 +94,10 @@ def centre(maps: Tensor, space: Sequence[int | SymInt]) -> Tensor:
     return maps
 
 
-def foreground_head(inputs: int, ndim: int = 2) -> nn.Sequential:
-    """One-channel logits: object or background."""
+def foreground_head(inputs: int, ndim: int = 2, outputs: int = 1) -> nn.Sequential:
+    """Logits: object or background; one channel, or as many as pixels of the image that one stands for."""
     conv, norm = (nn.Conv2d, nn.BatchNorm2d) if ndim == 2 else (nn.Conv3d, nn.BatchNorm3d)
-    return nn.Sequential(conv(inputs, inputs, 1), norm(inputs), nn.ReLU(), conv(inputs, 1, 1))
+    return nn.Sequential(conv(inputs, inputs, 1), norm(inputs), nn.ReLU(), conv(inputs, outputs, 1))
 
 
 def set_prior(network: Network, share: float) -> None:
