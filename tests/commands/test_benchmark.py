@@ -14,13 +14,14 @@ def result(**changes: Any) -> dict[str, Any]:
         "parameters": 1000, "macs": 4_000_000_000, "file": 134_000_000,
         "preparation": 0.001, "network": 2.0, "postprocessing": 0.05, "total": 2.051,
         "memory": 2**30, "objects": 7, "trained": True, "generated": True, "size": (520, 696),
-        "threads": 2, "device": "cpu",
+        "threads": 2, "device": "cpu", "engine": "PyTorch, float32",
     } | changes  # fmt: skip
 
 
 def test_rows_compare_with_the_first() -> None:
-    small = result(parameters=10, network=0.05, total=0.1, memory=3 * 2**30)
+    small = result(parameters=10, network=0.05, total=0.1, memory=3 * 2**30, engine="OpenVINO, int8")
     told = rows({"big": result(), "small": small})
+    assert told["run by"] == {"big": "PyTorch, float32", "small": "OpenVINO, int8"}
     assert told["parameters"] == {"big": "1,000", "small": "10 (1/100)"}
     assert told["network"] == {"big": "2.00 s", "small": "50.0 ms (1/40)"}
     assert told["post-processing"] == {"big": "50.0 ms", "small": "50.0 ms"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from pathlib import Path
@@ -19,31 +18,15 @@ from segraft.model.onnx_runner import OnnxRunner
 from segraft.model.runner import Runner
 from segraft.model.torch_runner import TorchRunner
 from segraft.networks import NETWORKS, create_network
-from segraft.types import Geometry, Space
+from segraft.types import Space
+from shared.exports import assert_alike, noise
 from shared.models import a_config
 from shared.networks import SMALL_FILTERS
 from shared.samples import row_of_cells
 
 
-def window(geometry: Geometry, space: Space, seed: int = 0) -> np.ndarray:
-    """Noise of the possible size next to ``space``."""
-    size = geometry.nearest_input(space, math.ceil)
-    return np.random.default_rng(seed).normal(size=(geometry.in_channels, *size)).astype(np.float32)
-
-
 def opened(path: Path) -> OnnxRunner:
     return OnnxRunner(path, onnx_file.read(path)[1], "cpu", threads=1)
-
-
-def assert_alike(one: Runner, other: Runner, space: Space) -> None:
-    """Two runners of one network: what they say, what they take, what they cost."""
-    image = window(one.geometry, space)
-    for expected, found in zip(one.run(image), other.run(image), strict=True):
-        assert found.shape == expected.shape
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
-    assert other.geometry == one.geometry
-    assert other.complexity(image.shape[1:]) == one.complexity(image.shape[1:])
 
 
 @pytest.mark.parametrize("space", [(8, 8), (16, 200), (120, 64), (300, 301)])
@@ -71,7 +54,7 @@ def test_every_network(name: str, tmp_path: Path) -> None:
     config = a_config({"name": name, "dim": 4, "filters": SMALL_FILTERS[name]}, ndim=network.geometry.ndim)
     runner = TorchRunner(network)
     spaces = ((1,) * network.geometry.ndim, (30, 280, 230)[-network.geometry.ndim :])
-    windows = [window(network.geometry, space) for space in spaces]
+    windows = [noise(network.geometry, space) for space in spaces]
     assert onnx.export(network, config, tmp_path / "model.onnx", windows) <= onnx.TOLERANCE
     for space in spaces:
         assert_alike(runner, opened(tmp_path / "model.onnx"), space)
@@ -116,10 +99,10 @@ def test_devices_and_threads(pair: Path) -> None:
         with pytest.raises(UserError, match=f"device: got '{device}' for an exported network, expected .* cpu; choose"):
             OnnxRunner(pair / "model.onnx", known, device)
     runner = OnnxRunner(pair / "model.onnx", known, threads=2)
-    before = runner.run(window(known.geometry, (64, 64)))
+    before = runner.run(noise(known.geometry, (64, 64)))
     runner.use_threads(1)
     assert runner.threads == 1
-    np.testing.assert_allclose(runner.run(window(known.geometry, (64, 64)))[0], before[0], atol=1e-5)
+    np.testing.assert_allclose(runner.run(noise(known.geometry, (64, 64)))[0], before[0], atol=1e-5)
 
 
 @pytest.mark.parametrize(("told", "expected"), [("3", 3), ("4,2", 4), ("", None), ("many", None), ("0", None)])
@@ -152,7 +135,7 @@ def test_what_is_no_number_is_not_kept(pair: Path, monkeypatch: pytest.MonkeyPat
     said = OnnxRunner.run
     monkeypatch.setattr(OnnxRunner, "run", lambda *given: tuple(part * np.nan for part in said(*given)))
     with pytest.raises(UserError, match="differs from the original by nan"):
-        onnx.difference(network, pair / "model.onnx", [window(network.geometry, (32, 32))] * 2)
+        onnx.difference(network, pair / "model.onnx", [noise(network.geometry, (32, 32))] * 2)
 
 
 def test_without_onnx_runtime(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +162,7 @@ def test_what_differs_is_not_kept(pair: Path, tmp_path: Path, monkeypatch: pytes
     other.eval().embedding.bias.data += 1  # type: ignore[operator, union-attr]
     (tmp_path / "model.onnx").write_bytes(b"before")
     with pytest.raises(UserError, match=r"differs from the original by .* expected at most 0\.001; nothing was kept"):
-        onnx.export(other, config, tmp_path / "model.onnx", [window(other.geometry, (64, 64))])
+        onnx.export(other, config, tmp_path / "model.onnx", [noise(other.geometry, (64, 64))])
     assert (tmp_path / "model.onnx").read_bytes() == b"before"
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 

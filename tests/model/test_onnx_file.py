@@ -104,6 +104,15 @@ def test_metadata_that_do_not_fit(tmp_path: Path, changed: dict[str, str | None]
         onnx_file.read(path)
 
 
+def test_older_files_are_run_by_onnx_runtime(tmp_path: Path) -> None:
+    """They do not say what runs them."""
+    path, network = tmp_path / "model.onnx", json.loads(KNOWN.to_text())
+    del network["runtime"], network["precision"]
+    path.write_bytes(with_metadata(path, model(), entries() | {NETWORK: json.dumps(network)}))
+    known = onnx_file.read(path)[1]
+    assert (known.runtime, known.precision) == ("onnxruntime", "float32")
+
+
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"missing\.onnx cannot be read"):
         onnx_file.read(tmp_path / "missing.onnx")

@@ -26,7 +26,8 @@ def rows(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
         "array to labels": ("total", _milliseconds),
         "peak memory": ("memory", lambda size: f"{size / 2**20:,.0f} MiB"),
     }
-    return {
+    engines = {"run by": {name: result["engine"] for name, result in results.items()}}
+    return engines | {
         label: {name: _compared(result[key], reference[key], as_text) for name, result in results.items()}
         for label, (key, as_text) in measured.items()
         if all(result[key] is not None for result in results.values())

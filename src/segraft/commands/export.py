@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from segraft.data import open_dataset
+from segraft.commands.export_images import Shown, shown
+from segraft.data.choice import DataChoice
 from segraft.errors import UserError, choose
-from segraft.images.listing import list_images
-from segraft.images.reading import read_image
-from segraft.images.windows import crop
 from segraft.model import checkpoint, model_file
-from segraft.model.model import Model, load
-from segraft.model.onnx_file import SUFFIX
-from segraft.run_folder import RunFolder
+from segraft.model.model import load
 
-KINDS = {"onnx": SUFFIX}
-"""Endings of the files, by what is exported to."""
-WINDOWS = 3
-"""Images on which an export is compared with the original."""
-SIDE = {2: 512, 3: 96}
-"""Pixels per side of what is looked at of each at most, by dimension, unless the network takes no smaller windows."""
+MEASURED, SCORED = 32, 50
+"""Windows that say how large activations become, and images that are segmented, of an export in 8 bits."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be exported, and where to."""
+
+    source: Path
+    out: Path
+    images: Shown
+    force: bool
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be exported to: the end of the file's name, and what writes it and says how it compares."""
+
+    ending: str
+    write: Callable[[Order], str]
+
+    @property
+    def suffix(self) -> str:
+        """The last part of it, which any file needs."""
+        return f".{self.ending.rpartition('.')[2]}"
 
 
 def export(
@@ -32,76 +47,81 @@ def export(
     to: str = "onnx",
     out: str | Path | None = None,
     images: Sequence[str | Path] = (),
+    dataset: str | None = None,
+    root: str | Path | None = None,
+    split: str = "val",
+    options: dict[str, Any] | None = None,
+    force: bool = False,
 ) -> Path:
     """Export a model to one file that runs without PyTorch, and return its path.
 
     The file holds the network, for images of any size, and all that prediction needs to know; `load`, ``predict``,
     ``tune``, ``benchmark``, ``report`` and ``info`` take it as they take the model itself. Before anything is kept, it
-    is run beside the original on windows of images, and refused where they differ.
+    is run beside the original on windows of images, and refused where they differ. In int8 they do: both segment up to
+    50 images, and it is refused where the score (F1, of dense tissue VOI) is more than 0.01 worse.
 
     Parameters
     ----------
     model : run folder or model file
-    to : onnx, which ONNX Runtime runs
+    to : onnx, which ONNX Runtime runs; openvino, the same run by OpenVINO; int8, in 8 bits, run by OpenVINO
     out : the file; by default beside the model
-    images : files or folders of images to compare on; by default validation images of the run, else noise
+    images : files or folders of images to compare on, and to measure activations on for int8; by default validation
+        images of the run, else noise, which does not do for int8
+    dataset : in place of images a data set, whose labels tell what int8 costs
+    root : folder of the data set
+    split : train, val or test; test is for the final score
+    options : of the data set's reader, by name
+    force : keep an export in int8 whose score is worse
 
     Raises
     ------
     UserError : there is no model, what it takes to export is not installed, the export differs from the original, or
         the file cannot be written
     """
-    ending = choose("what to export to", to, KINDS)
+    kind = choose("what to export to", to, KINDS)
     source = model_file.locate(model)
-    path = source.with_suffix(ending) if out is None else Path(out)
-    if path.suffix.lower() != ending or path.is_dir():
+    path = source.with_suffix(kind.ending) if out is None else Path(out)
+    if path.suffix.lower() != kind.suffix or path.is_dir():
         raise UserError(
-            f"out: got {path}, expected a file that ends in {ending}; give {source.stem}{ending} for example"
+            f"out: got {path}, expected a file that ends in {kind.suffix}; give {source.stem}{kind.ending} for example"
         )
-    network, config = checkpoint.restore(source)
-    from segraft.deploy import onnx  # what exports takes seconds to import
-
-    windows, what = _windows(load(source, "cpu"), Path(model), images)
-    found = onnx.export(network, config, path, windows)
-    print(
-        f"{path}: {path.stat().st_size / 1e6:.2f} MB; differs from the original by {found:.1g} of the largest value at "
-        f"most, on {len(windows)} windows of {what}"
-    )
+    checkpoint.read(source)
+    told = kind.write(Order(source, path, shown(Path(model), images, DataChoice(dataset, root, split, options)), force))
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; {told}")
     return path
 
 
-def _windows(model: Model, run: Path, images: Sequence[str | Path]) -> tuple[list[np.ndarray], str]:
-    """Windows ``(C, *w)`` as the network sees them, and of what they are."""
-    found = {str(path): read_image(path) for path in list_images(images)[:WINDOWS]} if images else _validated(run)
-    if found:
-        what = "the given images" if images else "validation images"
-        return [_window(model, name, image) for name, image in found.items()], what
-    size = model.geometry.nearest_input((SIDE[model.geometry.ndim],) * model.geometry.ndim, math.floor)
-    noise = np.random.default_rng(0).normal(size=(model.geometry.in_channels, *size)).astype(np.float32)
-    return [noise], "noise, for no images are at hand (--images)"
+def _in_float32(order: Order, runtime: str) -> str:
+    """Export to ONNX as it is."""
+    from segraft.deploy import onnx  # what exports takes seconds to import
+
+    windows = order.images.windows(load(order.source, "cpu"), onnx.WINDOWS)
+    found = onnx.export(*checkpoint.restore(order.source), order.out, windows, runtime)
+    return _differs(found, len(windows), order)
 
 
-def _validated(run: Path) -> dict[str, np.ndarray]:
-    """The first validation images of a run folder; none where it is none, or they cannot be read any more."""
-    folder = RunFolder(run)
-    if not folder.config.exists():
-        return {}
-    try:
-        data = folder.data()
-        samples = open_dataset(data.name, data.root, "val", **data.options)
-        return {samples[index].name: samples[index].image for index in range(min(WINDOWS, len(samples)))}
-    except UserError:
-        return {}
+def _in_int8(order: Order) -> str:
+    """Export to ONNX in 8 bits."""
+    from segraft.deploy import int8, onnx
+
+    if not order.images.samples:
+        raise UserError(
+            "int8: got no images, expected some like those to be segmented, on which activations are measured; "
+            "give --images, or a run folder, or --dataset, whose labels tell what it costs"
+        )
+    windows = order.images.windows(load(order.source, "cpu"), MEASURED)
+    largest, found = int8.export(order.source, order.out, windows, order.images.some(SCORED), order.force)
+    return f"{_differs(largest, min(len(windows), onnx.WINDOWS), order)}\n{found}"
 
 
-def _window(model: Model, name: str, image: np.ndarray) -> np.ndarray:
-    """The middle of an image, or as much of it as the network takes at once, scaled as the model does."""
-    try:
-        stored = model.channels_first(image)
-        scale = model.config.normalisation.scale(stored)
-    except UserError as error:
-        raise UserError(f"{name}: {error}") from error
-    limit = SIDE[model.geometry.ndim]
-    size = model.geometry.nearest_input(tuple(min(side, limit) for side in stored.shape[1:]), math.floor)
-    starts = ((side - wanted) // 2 for side, wanted in zip(stored.shape[1:], size, strict=True))
-    return scale(crop(stored, tuple(slice(start, start + wanted) for start, wanted in zip(starts, size, strict=True))))
+def _differs(found: float, count: int, order: Order) -> str:
+    told = f"{count} windows of {order.images.told}"
+    return f"differs from the original by {found:.1g} of the largest value at most, on {told}"
+
+
+KINDS = {
+    "onnx": Kind(".onnx", partial(_in_float32, runtime="onnxruntime")),
+    "openvino": Kind(".openvino.onnx", partial(_in_float32, runtime="openvino")),
+    "int8": Kind(".int8.onnx", _in_int8),
+}
+"""What can be exported to, by name."""

@@ -24,6 +24,7 @@ def info(path: str | Path) -> str:
     parameters, macs = model.runner.complexity(model.geometry.input_size(extent))
     lines = {
         "file": f"{file} ({file.stat().st_size / 1e6:.2f} MB)",
+        "run by": model.runner.engine,
         "parameters": f"{parameters:,}",
         "multiply-adds": f"{macs / 1e9:.3g} G for {' × '.join(map(str, extent))} pixels",
     }

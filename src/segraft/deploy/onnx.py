@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,12 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from segraft.deploy.quiet import quietly
 from segraft.errors import UserError
 from segraft.model import onnx_file
 from segraft.model.config import ModelConfig
+from segraft.model.exported_runner import INPUT, OUTPUTS
+from segraft.model.model_file import as_text
 from segraft.model.multilinear import Multilinear
 from segraft.model.onnx_file import CONFIG, NETWORK, Known
-from segraft.model.onnx_runner import INPUT, OUTPUTS, OnnxRunner
+from segraft.model.runtimes import open_exported
 from segraft.model.torch_runner import TorchRunner
 from segraft.networks.contract import Network
 from segraft.types import Geometry, Space
@@ -30,6 +29,8 @@ TOLERANCE = 1e-3
 """Largest difference of what an exported network says, as part of the largest value; sums round otherwise."""
 LARGEST = 2**16
 """Pixels per side of a window that the exported network takes at most; some number has to be given."""
+WINDOWS = 3
+"""Windows on which an export is compared with the original."""
 TRACED = 4
 """Strides beyond the smallest window of the window that the export follows."""
 
@@ -46,23 +47,28 @@ class _Window(nn.Module):
         return output.embedding[0], output.foreground[0, 0]
 
 
-def exported(network: Network, config: ModelConfig) -> bytes:
+def exported(network: Network, config: ModelConfig, runtime: str = "onnxruntime") -> bytes:
     """A network as an ONNX file, for windows of all sizes that it takes; configuration and costs are in the metadata.
 
-    Raises ``UserError`` where what it takes to export is not installed.
+    ``runtime`` is what runs it: a name of ``segraft.model.runtimes``. Raises ``UserError`` where what it takes to
+    export is not installed.
     """
-    _check_installed()
+    return described(graph(network), network, config, runtime)
+
+
+def described(data: bytes, network: Network, config: ModelConfig, runtime: str, precision: str = "float32") -> bytes:
+    """An ONNX model with the configuration, and what is known of its network, in its metadata; see `Known`."""
     original = TorchRunner(network.cpu().float().eval())
-    window = _size(original.geometry, TRACED)
-    macs = Multilinear.of(lambda each: original.complexity(each)[1], original.geometry)
     known = Known(
         original.geometry,
-        original.complexity(window)[0],
-        macs,
+        original.complexity(_size(original.geometry, TRACED))[0],
+        Multilinear.of(lambda each: original.complexity(each)[1], original.geometry),
         Multilinear.of(original.memory, original.geometry),
+        runtime,
+        precision,
     )
-    entries = {CONFIG: json.dumps(config.to_dict(), sort_keys=True), NETWORK: known.to_text()}
-    return onnx_file.with_metadata(Path("the export"), _traced(network, window), entries)
+    entries = {CONFIG: as_text(config), NETWORK: known.to_text()}
+    return onnx_file.with_metadata(Path("the export"), data, entries)
 
 
 def _check_installed() -> None:
@@ -76,13 +82,17 @@ def _check_installed() -> None:
             ) from error
 
 
-def _traced(network: Network, window: Space) -> bytes:
-    """The graph of a network, whose window may have any allowed size."""
-    geometry = network.geometry
-    image = torch.zeros(1, geometry.in_channels, *window)
+def graph(network: Network) -> bytes:
+    """A network as an ONNX model whose window may have any allowed size, without our metadata.
+
+    Raises ``UserError`` where what it takes to export is not installed.
+    """
+    _check_installed()
+    network, geometry = network.cpu().float().eval(), network.geometry
+    image = torch.zeros(1, geometry.in_channels, *_size(geometry, TRACED))
     axes = zip(geometry.minimum, geometry.stride, strict=True)
     sides = {2 + k: _side(k, least, stride) for k, (least, stride) in enumerate(axes)}
-    with _quietly():
+    with quietly("torch.onnx"):
         program: Any = torch.onnx.export(
             _Window(network).eval(),
             (image,),
@@ -101,46 +111,35 @@ def _side(axis: int, least: int, stride: int) -> Any:
     return stride * count + (least if least > stride else 0)
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """The exporter warns of its own inner workings, and of libraries that it does without."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
-
-
-def difference(network: Network, path: Path, windows: list[np.ndarray]) -> float:
+def difference(network: Network, path: Path, windows: Sequence[np.ndarray], allowed: float | None = None) -> float:
     """Largest difference between a network and its exported file on windows ``(C, *w)``, as part of the largest value.
 
-    Raises ``UserError`` where it is more than `TOLERANCE`, or no number.
+    Raises ``UserError`` where it is more than is ``allowed``, by default `TOLERANCE`, or no number.
     """
-    original, copy = TorchRunner(network.cpu().float().eval()), OnnxRunner(path, onnx_file.read(path)[1], "cpu")
+    allowed = TOLERANCE if allowed is None else allowed
+    original, copy = TorchRunner(network.cpu().float().eval()), open_exported(path, onnx_file.read(path)[1], "cpu")
     parts = [
         np.abs(one - other).max() / max(np.abs(one).max(), 1e-6)
         for window in windows
         for one, other in zip(original.run(window), copy.run(window), strict=True)
     ]
     largest = float(np.max(parts))  # NaN where one is
-    if not largest <= TOLERANCE:
+    if not largest <= allowed:
         raise UserError(
             f"the exported network differs from the original by {largest:.2g} of the largest value, expected at most "
-            f"{TOLERANCE:g}; nothing was kept; export with another version of PyTorch"
+            f"{allowed:g}; nothing was kept; export with another version of PyTorch"
         )
     return largest
 
 
-def export(network: Network, config: ModelConfig, out: Path, windows: list[np.ndarray]) -> float:
+def export(
+    network: Network, config: ModelConfig, out: Path, windows: Sequence[np.ndarray], runtime: str = "onnxruntime"
+) -> float:
     """Write a network as ONNX where it says the same as the original on windows ``(C, *w)``; the largest difference.
 
     Raises ``UserError`` where it does not, and nothing is written; or the file cannot be.
     """
-    data = exported(network, config)
+    data = exported(network, config, runtime)
     with TemporaryDirectory() as folder:
         trial = Path(folder) / f"trial{onnx_file.SUFFIX}"
         trial.write_bytes(data)

@@ -72,7 +72,8 @@ def measure(
     ``parameters``, ``macs``; ``file``, its size on disk in bytes (None for a network by name); seconds, medians over
     the repeats: ``preparation`` (normalisation), ``network``,
     ``postprocessing`` and ``total``; ``memory`` in bytes (see ``peak_memory``; None if not measured); ``objects``
-    found; ``trained``, ``generated`` (the image), ``size``, ``threads``, ``device``.
+    found; ``trained``, ``generated`` (the image), ``size``, ``threads``, ``device``,
+    ``engine`` (the library that runs the network, and in which numbers).
 
     Raises ``UserError`` when the subject is neither a model nor a network's name, or a number is out of range.
     """
@@ -103,6 +104,7 @@ def measure(
         "size": size,
         "threads": used,
         "device": model.runner.device,
+        "engine": model.runner.engine,
     }
 
 
@@ -141,7 +143,7 @@ class Clock:
 
     def __init__(self, runner: Runner, ideal: Callable[[Space, int], Results] | None) -> None:
         self.runner, self.ideal = runner, ideal
-        self.geometry, self.device = runner.geometry, runner.device
+        self.geometry, self.device, self.engine = runner.geometry, runner.device, runner.engine
         self.memory, self.complexity, self.peak = runner.memory, runner.complexity, runner.peak
         self.threads, self.use_threads = runner.threads, runner.use_threads
         self.first: float | None = None

@@ -22,10 +22,10 @@ from segraft.model.config import ModelConfig
 from segraft.model.maps import Maps
 from segraft.model.model_file import locate
 from segraft.model.object_size import fitted
-from segraft.model.onnx_runner import OnnxRunner
 from segraft.model.options import PredictOptions
 from segraft.model.resize import nearest, resize
 from segraft.model.runner import Runner
+from segraft.model.runtimes import open_exported
 from segraft.model.tiling import Region, Tile, overlap, scratch, tiles, within
 from segraft.types import Geometry, Offsets, Space, Stored
 
@@ -33,13 +33,13 @@ from segraft.types import Geometry, Offsets, Space, Stored
 def load(path: str | Path, device: str = "auto") -> Model:
     """Load a trained model from its file or run folder onto a device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
 
-    A file of `segraft.export` is run by ONNX Runtime, on the CPU or, where that has it, on CUDA. Raises ``UserError``
-    when there is no model or device, it is damaged, or no PyTorch is there for other files.
+    A file of `segraft.export` is run by ONNX Runtime, on the CPU or on CUDA, or by OpenVINO on the CPU. Raises
+    ``UserError`` when there is no model or device, it is damaged, or what runs it is not installed.
     """
     file = locate(path)
     if onnx_file.is_onnx(file):
         config, known = onnx_file.read(file)
-        return Model(OnnxRunner(file, known, device), config)
+        return Model(open_exported(file, known, device), config)
     try:
         from segraft.model.torch_runner import restored  # imported for no other file
     except ImportError as error:

@@ -39,6 +39,10 @@ class Known:
     """Multiply-adds of convolutions for a window."""
     bytes: Multilinear
     """Bytes that the tensors of a run take at most for a window; an estimate."""
+    runtime: str = "onnxruntime"
+    """The library that runs it; see `segraft.model.runtimes`."""
+    precision: str = "float32"
+    """The numbers in which it computes, for people to read; in int8 what is not in 8 bits is float32."""
 
     def to_text(self) -> str:
         """As JSON."""
@@ -53,6 +57,7 @@ class Known:
             int(values["parameters"]),
             as_made(Multilinear, values["macs"]),
             as_made(Multilinear, values["bytes"]),
+            **{name: str(values[name]) for name in ("runtime", "precision") if name in values},  # not in older files
         )
 
 

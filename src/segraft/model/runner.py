@@ -24,6 +24,11 @@ class Runner(Protocol):
         ...
 
     @property
+    def engine(self) -> str:
+        """What runs it, and in which numbers, for people to read: ``OpenVINO, int8``."""
+        ...
+
+    @property
     def threads(self) -> int:
         """Threads of the CPU that it uses."""
         ...

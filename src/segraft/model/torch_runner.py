@@ -40,6 +40,11 @@ class TorchRunner:
         return str(next(self.network.parameters()).device)
 
     @property
+    def engine(self) -> str:
+        """What runs it, and in which numbers."""
+        return "PyTorch, float32"
+
+    @property
     def threads(self) -> int:
         """Threads of the CPU that PyTorch uses, for all its networks."""
         return torch.get_num_threads()
