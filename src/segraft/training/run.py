@@ -15,7 +15,7 @@ from segraft.images.voxel_size import alike, in_nm
 from segraft.labels.diameters import typical_of_images
 from segraft.labels.masks import Masks
 from segraft.metrics.scores import finds_nothing
-from segraft.model import model_file
+from segraft.model import checkpoint, model_file
 from segraft.model.model import Model
 from segraft.model.torch_runner import TorchRunner
 from segraft.networks import dimensions
@@ -114,7 +114,7 @@ def _trained_sizes(settings: TrainSettings) -> dict[tuple[float, ...], str]:
     """
     teacher = settings.teacher if isinstance(settings, DistillSettings) and settings.method != "none" else None
     models = [path for path in (settings.init, teacher) if path is not None]
-    sizes = {path: model_file.read_config(path).voxel_size for path in models}
+    sizes = {path: checkpoint.read(path)[1].voxel_size for path in models}  # an exported model is refused
     ndim = dimensions(settings.network)
     return {size: str(path) for path, size in sizes.items() if size is not None and len(size) == ndim}
 
