@@ -126,6 +126,7 @@ def test_tuning_changes_the_segmentation_alone(copy: Path, monkeypatch: pytest.M
     [
         (["--to", "int8"], "int8: got no images, expected some like those to be segmented"),
         (["--images", "image.tif", "--dataset", "folder"], "images: got files and the data set 'folder'"),
+        (["--to", "openvino", "--force"], "force: got it for openvino, expected it for int8 alone"),
         (["--to", "int8", "--root", "."], "images: got root . and options {} without a data set"),
         (["--to", "int8", "--dataset", "folder", "--root", "none"], "none is no folder"),
         (["--to", "int8", "--images", "image.tif", "--out", "a.xml"], "ends in .onnx; give small.int8.onnx"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx as library
 import pytest
+import torch
 
 import segraft
 from segraft.commands.export import export
@@ -17,9 +18,13 @@ from segraft.deploy import int8
 from segraft.deploy.agreement import Agreement
 from segraft.errors import UserError
 from segraft.model import checkpoint, onnx_file
+from segraft.model.torch_runner import TorchRunner
+from segraft.networks import NETWORKS, create_network
 from segraft.types import Space
 from shared.commands import Capture
 from shared.exports import int8_bytes, noise, windows
+from shared.models import a_config
+from shared.networks import SMALL_FILTERS
 from shared.samples import row_of_cells
 
 SAMPLE = row_of_cells(2)
@@ -67,6 +72,20 @@ def test_images_of_other_sizes_than_it_was_measured_on(openvino: Path, space: Sp
     for one, other in zip(original.run(image), copy.run(image), strict=True):
         assert one.shape == other.shape
         assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network(name: str, tmp_path: Path) -> None:
+    """Volumes, too: all that a network does is there in 8 bits, or stays in float32."""
+    torch.manual_seed(0)
+    network = create_network(name, 1, 4, SMALL_FILTERS[name]).eval()
+    described = {"name": name, "dim": 4, "filters": SMALL_FILTERS[name]}
+    window = np.abs(noise(network.geometry, network.geometry.minimum)).clip(0, 1)
+    data = int8.exported(network, a_config(described, ndim=network.geometry.ndim), [window])
+    (tmp_path / "a.onnx").write_bytes(data)
+    original, copy = TorchRunner(network).run(window)[0], segraft.load(tmp_path / "a.onnx").runner.run(window)[0]
+    assert np.corrcoef(original.ravel(), copy.ravel())[0, 1] > 0.95
 
 
 @pytest.fixture

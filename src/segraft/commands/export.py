@@ -85,6 +85,8 @@ def export(
         raise UserError(
             f"out: got {path}, expected a file that ends in {kind.suffix}; give {source.stem}{kind.ending} for example"
         )
+    if force and kind.write is not _in_int8:
+        raise UserError(f"force: got it for {to}, expected it for int8 alone, whose score may be worse; omit it")
     checkpoint.read(source)
     told = kind.write(Order(source, path, shown(Path(model), images, DataChoice(dataset, root, split, options)), force))
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; {told}")
