@@ -15,6 +15,7 @@ from PIL import Image
 from segraft.model import checkpoint
 from segraft.networks import create_network
 from segraft.training import module as training
+from shared.exports import write_pair
 from shared.models import a_config
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -32,6 +33,7 @@ def test_every_benchmark_is_tried_here() -> None:
         "compare_scores",
         "graph_losses",
         "intensities",
+        "runtimes",
         "segments",
         "tiling",
         "transcription",
@@ -145,3 +147,17 @@ def test_what_a_model_makes_of_intensities(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["clean", "debris,", "300"]
     assert sum("objects" in line for line in lines) == len(module["NOISES"]) + 2
+
+
+def test_runtimes_are_compared_with_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pair(tmp_path)
+    told = ["runtimes", str(tmp_path / "model.safetensors"), str(tmp_path / "model.onnx")]
+    monkeypatch.setattr(sys, "argv", [*told, "--size", "40", "50", "--repeats", "2"])
+    load("runtimes", monkeypatch)["main"]()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| 40 × 52 pixels, 2 repeats |")
+    assert lines[2].startswith("| model.safetensors | PyTorch, float32 | ")
+    assert lines[2].endswith(" | 1.00 × |")
+    assert lines[3].startswith("| model.onnx | ONNX Runtime, float32 | ")

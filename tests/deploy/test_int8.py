@@ -81,8 +81,10 @@ def test_every_network(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = create_network(name, 1, 4, SMALL_FILTERS[name]).eval()
     described = {"name": name, "dim": 4, "filters": SMALL_FILTERS[name]}
-    window = np.abs(noise(network.geometry, network.geometry.minimum)).clip(0, 1)
-    data = int8.exported(network, a_config(described, ndim=network.geometry.ndim), [window])
+    geometry = network.geometry
+    space = tuple(least + 3 * stride for least, stride in zip(geometry.minimum, geometry.stride, strict=True))
+    window = np.abs(noise(geometry, space)).clip(0, 1)
+    data = int8.exported(network, a_config(described, ndim=geometry.ndim), [window])
     (tmp_path / "a.onnx").write_bytes(data)
     original, copy = TorchRunner(network).run(window)[0], segraft.load(tmp_path / "a.onnx").runner.run(window)[0]
     assert np.corrcoef(original.ravel(), copy.ravel())[0, 1] > 0.95
