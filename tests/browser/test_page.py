@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +180,16 @@ def test_other_segmentations_are_refused(
     model = changed(exported, tmp_path / "a.onnx", segmentation=config.segmentation.changed(**choice))
     line = f"{message}; the page cannot run this model, use segraft predict"
     refused(capsys, line, *order(exported, tmp_path / "page", model))
+
+
+def test_networks_in_8_bits_are_refused(exported: Path, tmp_path: Path, capsys: Capture) -> None:
+    """ONNX Runtime would round otherwise than OpenVINO, which scored them."""
+    data = (exported / "small.onnx").read_bytes()
+    known = replace(onnx_file.read(exported / "small.onnx")[1], runtime="openvino", precision="int8")
+    model = tmp_path / "a.onnx"
+    model.write_bytes(onnx_file.with_metadata(model, data, {onnx_file.NETWORK: known.to_text()}))
+    refused(capsys, "got numbers in int8, expected float32", *order(exported, tmp_path / "page", model))
+    assert os.listdir(tmp_path) == ["a.onnx"]
 
 
 def test_broken_models_are_refused(exported: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -65,6 +65,7 @@ def _fitting(path: Path) -> tuple[ModelConfig, Known]:
     reasons = {
         f"{geometry.ndim} axes of space, expected images (2)": geometry.ndim != 2,
         f"{geometry.in_channels} channels, expected grey images (1)": geometry.in_channels != 1,
+        f"numbers in {known.precision}, expected float32, as segraft export --to onnx": known.precision != "float32",
         "segments that fill everything, expected objects on a background": segmentation.fill,
         f"the segmenter {segmentation.segmenter}, expected mutex": segmentation.segmenter != "mutex",
     }

@@ -19,7 +19,7 @@ from segraft.deploy import onnx
 from segraft.deploy.agreement import Agreement, agreement
 from segraft.deploy.quiet import quietly
 from segraft.errors import UserError
-from segraft.model import checkpoint, onnx_file
+from segraft.model import checkpoint, onnx_file, openvino_runner
 from segraft.model.config import ModelConfig
 from segraft.model.exported_runner import INPUT
 from segraft.model.model import load
@@ -38,13 +38,15 @@ def exported(network: Network, config: ModelConfig, windows: Sequence[np.ndarray
 
     Raises ``UserError`` where what it takes to export is not installed.
     """
+    _library()
     return onnx.described(quantised(onnx.graph(network), windows), network, config, RUNTIME, PRECISION)
 
 
 def quantised(graph: bytes, windows: Sequence[np.ndarray]) -> bytes:
     """An ONNX model of one image with its weights in 8 bits, and its activations where it is run."""
-    library = _library()
     from onnx import load_from_string
+
+    library = _library()
 
     with quietly(library.__name__):
         images = library.Dataset(windows, lambda window: {INPUT: window[None]})
@@ -81,7 +83,8 @@ def export(
 
 
 def _library() -> Any:
-    """NNCF, imported when it is needed."""
+    """NNCF, imported when it is needed; ``UserError`` where it, or what runs its export, is not installed."""
+    openvino_runner.library()  # it takes its part after the long work
     os.environ.setdefault(*SILENT)
     try:
         with quietly("nncf"):

@@ -41,9 +41,9 @@ class OpenVinoRunner(ExportedRunner):
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,  # pinned, it waits for whatever else has its cores
         }
-        library = _library()
+        openvino = library()
         try:
-            self._request = library.Core().compile_model(self.path, "CPU", settings).create_infer_request()
+            self._request = openvino.Core().compile_model(self.path, "CPU", settings).create_infer_request()
             for name in OUTPUTS:
                 self._request.get_tensor(name)
         except Exception as error:  # its exceptions have no common base but this
@@ -57,8 +57,8 @@ class OpenVinoRunner(ExportedRunner):
         return embedding, foreground
 
 
-def _library() -> Any:
-    """OpenVINO, imported when it is needed."""
+def library() -> Any:
+    """OpenVINO, imported when it is needed; ``UserError`` where it is not installed."""
     try:
         import openvino
     except ImportError as error:
