@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from segraft.images.reading import read_labels
-from shared.exports import write_pair
+from shared.exports import write_openvino, write_pair
 from shared.runtimes import write_runtime
 
 LACKING = """
@@ -105,6 +105,19 @@ def test_labels_are_those_with_torch(here: Path) -> None:
     found = np.load(here / "labels.npy")
     np.testing.assert_array_equal(found, segraft.load(here / "model.safetensors", "cpu").predict(image))
     assert found.max() > 1
+
+
+def test_openvino_needs_no_torch(here: Path) -> None:
+    write_openvino(here)
+    code = (
+        "import numpy, segraft; image = numpy.load('image.npy'); "
+        "found = [int(segraft.load(f'model.{kind}.onnx').predict(image).max()) for kind in ('openvino', 'int8')]; "
+        "assert 'torch' not in sys.modules; print(*found)"
+    )
+    np.save(here / "image.npy", np.random.default_rng(1).random((64, 48)).astype(np.float32))
+    done = without_torch(code, folder=here)
+    assert done.returncode == 0, done.stderr
+    assert min(map(int, done.stdout.split())) > 1
 
 
 def test_what_needs_torch_says_so_in_one_line_each(here: Path) -> None:

@@ -108,7 +108,7 @@ def test_tuning_changes_the_segmentation_alone(copy: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        (["missing"], "does not exist; expected a run folder or a model file"),
+        (["missing"], "does not exist; expected a run folder, a model file or"),
         (["small.safetensors", "--to", "tflite"], "unknown what to export to 'tflite'; known: onnx, openvino, int8"),
         (["small.safetensors", "--out", "small.pt"], "out: got small.pt, expected a file that ends in .onnx"),
         (["small.safetensors", "--out", "folder.onnx"], "out: got folder.onnx, expected a file"),
