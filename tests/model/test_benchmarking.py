@@ -85,7 +85,8 @@ def test_stages_add_up_and_the_model_stays_as_it_is(trained: Path) -> None:
 class Slow:
     """A runner that takes its time."""
 
-    geometry, device, threads = Geometry(2, 1, 4, (8, 8), (0, 0), (8, 8), (8, 8)), "cpu", 1
+    geometry = Geometry(2, 1, 4, (8, 8), (0, 0), (8, 8), (8, 8))
+    device, engine, threads = "cpu", "by hand", 1
 
     def use_threads(self, count: int) -> None:
         self.threads = count
