@@ -40,7 +40,7 @@ COUNTS = [  # options, input, parameters in millions, multiply-adds of convoluti
     ({"name": "mala-tiny"}, VOLUME, 0.3676, 21.76),
 ]
 LEVELS = [(1, 1), (1, 1, 1), (1, 1, 1, 1, 1)]
-PADDED = [(name, levels) for name in ("resunet", "resunet-swift") for levels in LEVELS] + [("nested-unet", levels) for levels in LEVELS]
+PADDED = [(name, levels) for name in ("resunet", "resunet-swift", "nested-unet") for levels in LEVELS]
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
