@@ -9,10 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from segraft.commands.packaging import package
 from segraft.deploy import int8, onnx
+from segraft.deploy.affinity_network import AffinityNetwork
+from segraft.deploy.resource_description import OUTPUTS, Imprint
 from segraft.model import checkpoint
 from segraft.model.config import ModelConfig
+from segraft.model.model import Model
 from segraft.model.runner import Runner
+from segraft.model.torch_runner import TorchRunner
+from segraft.networks.contract import Network
 from segraft.types import Geometry, Space
 from shared.models import a_config, lively
 from shared.samples import row_of_cells
@@ -85,3 +91,19 @@ def assert_alike(one: Runner, other: Runner, space: Space) -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert other.geometry == one.geometry
     assert other.complexity(image.shape[1:]) == one.complexity(image.shape[1:])
+
+
+@cache
+def package_graph() -> bytes:
+    """The graph of that model in a package."""
+    network = lively()
+    module = AffinityNetwork(network.eval(), config().offsets, compressed=True)
+    return onnx.traced(module, network.geometry, OUTPUTS)
+
+
+def write_package(path: Path, images: list[np.ndarray], network: Network | None = None) -> Path:
+    """Write that model, or another network in its place, as a bioimage.io package; return its path."""
+    network = network or lively()
+    named = {f"image {number}": image for number, image in enumerate(images)}
+    package(network, Model(TorchRunner(network), config()), path, named, Imprint(("A. Body", "No Body"), "CC-BY-4.0"))
+    return path

@@ -10,6 +10,7 @@ from typing import Any
 
 from segraft.commands.export_images import Shown, shown
 from segraft.data.choice import DataChoice
+from segraft.deploy.resource_description import Imprint
 from segraft.errors import UserError, choose
 from segraft.model import checkpoint, model_file
 from segraft.model.model import load
@@ -26,6 +27,7 @@ class Order:
     out: Path
     images: Shown
     force: bool
+    imprint: Imprint
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,22 @@ def export(
     split: str = "val",
     options: dict[str, Any] | None = None,
     force: bool = False,
+    authors: Sequence[str] = (),
+    licence: str | None = None,
 ) -> Path:
     """Export a model to one file that runs without PyTorch, and return its path.
 
-    The file holds the network, for images of any size, and all that prediction needs to know; `load`, ``predict``,
+    An ONNX file holds the network, for images of any size, and all that prediction needs to know; `load`, ``predict``,
     ``tune``, ``benchmark``, ``report`` and ``info`` take it as they take the model itself. Before anything is kept, it
     is run beside the original on windows of images, and refused where they differ. In int8 they do: both segment up to
-    50 images, and it is refused where the score (F1, of dense tissue VOI) is more than 0.01 worse.
+    50 images, and it is refused where the score (F1, of dense tissue VOI) is more than 0.01 worse. A bioimage.io package is for other
+    programs: its network gives affinities and foreground probability, and its README says how they become labels.
 
     Parameters
     ----------
     model : run folder or model file
-    to : onnx, which ONNX Runtime runs; openvino, the same run by OpenVINO; int8, in 8 bits, run by OpenVINO
+    to : onnx, which ONNX Runtime runs; openvino, the same run by OpenVINO; int8, in 8 bits, run by OpenVINO;
+        bioimageio, a package of bioimage.io
     out : the file; by default beside the model
     images : files or folders of images to compare on, and to measure activations on for int8; by default validation
         images of the run, else noise, which does not do for int8
@@ -72,6 +78,8 @@ def export(
     split : train, val or test; test is for the final score
     options : of the data set's reader, by name
     force : keep an export in int8 whose score is worse
+    authors : names of those who made the model, for a package
+    licence : under which a package may be used: an identifier of spdx.org/licenses, such as CC-BY-4.0
 
     Raises
     ------
@@ -87,8 +95,12 @@ def export(
         )
     if force and kind.write is not _in_int8:
         raise UserError(f"force: got it for {to}, expected it for int8 alone, whose score may be worse; omit it")
+    imprint = Imprint(tuple(authors), licence)
+    if kind.write is not _packaged and imprint != Imprint():
+        raise UserError(f"authors and licence: got them for {to}, which states none, expected bioimageio; omit them")
     checkpoint.read(source)
-    told = kind.write(Order(source, path, shown(Path(model), images, DataChoice(dataset, root, split, options)), force))
+    looked_at = shown(Path(model), images, DataChoice(dataset, root, split, options))
+    told = kind.write(Order(source, path, looked_at, force, imprint))
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB; {told}")
     return path
 
@@ -116,6 +128,18 @@ def _in_int8(order: Order) -> str:
     return f"{_differs(largest, min(len(windows), onnx.WINDOWS), order)}\n{found}"
 
 
+def _packaged(order: Order) -> str:
+    """Export to a package of bioimage.io."""
+    from segraft.commands.packaging import package
+    from segraft.deploy import onnx
+
+    some = order.images.some(onnx.WINDOWS)
+    images = {some[index].name: some[index].image for index in range(len(some))}
+    network, _ = checkpoint.restore(order.source)
+    found = package(network, load(order.source, "cpu"), order.out, images, order.imprint)
+    return _differs(found, len(images), order)
+
+
 def _differs(found: float, count: int, order: Order) -> str:
     told = f"{count} windows of {order.images.told}"
     return f"differs from the original by {found:.1g} of the largest value at most, on {told}"
@@ -125,5 +149,6 @@ KINDS = {
     "onnx": Kind(".onnx", partial(_in_float32, runtime="onnxruntime")),
     "openvino": Kind(".openvino.onnx", partial(_in_float32, runtime="openvino")),
     "int8": Kind(".int8.onnx", _in_int8),
+    "bioimageio": Kind(".zip", _packaged),
 }
 """What can be exported to, by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,7 +71,7 @@ def described(data: bytes, network: Network, config: ModelConfig, runtime: str, 
     return onnx_file.with_metadata(Path("the export"), data, entries)
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
     """Raise ``UserError`` where a library that PyTorch's exporter needs is missing."""
     for name in ("onnx", "onnxscript"):
         try:
@@ -87,19 +87,24 @@ def graph(network: Network) -> bytes:
 
     Raises ``UserError`` where what it takes to export is not installed.
     """
-    _check_installed()
-    network, geometry = network.cpu().float().eval(), network.geometry
+    check_installed()
+    network = network.cpu().float().eval()
+    return traced(_Window(network), network.geometry, OUTPUTS)
+
+
+def traced(module: nn.Module, geometry: Geometry, outputs: Sequence[str]) -> bytes:
+    """The graph of a module around a network, from `INPUT` to ``outputs``, for windows of all sizes that it takes."""
     image = torch.zeros(1, geometry.in_channels, *_size(geometry, TRACED))
     axes = zip(geometry.minimum, geometry.stride, strict=True)
     sides = {2 + k: _side(k, least, stride) for k, (least, stride) in enumerate(axes)}
     with quietly("torch.onnx"):
         program: Any = torch.onnx.export(
-            _Window(network).eval(),
+            module.eval(),
             (image,),
             dynamo=True,
             dynamic_shapes={INPUT: sides},
             input_names=[INPUT],
-            output_names=OUTPUTS,
+            output_names=outputs,
             verbose=False,
         )
     return program.model_proto.SerializeToString()
@@ -116,13 +121,18 @@ def difference(network: Network, path: Path, windows: Sequence[np.ndarray], allo
 
     Raises ``UserError`` where it is more than is ``allowed``, by default `TOLERANCE`, or no number.
     """
-    allowed = TOLERANCE if allowed is None else allowed
     original, copy = TorchRunner(network.cpu().float().eval()), open_exported(path, onnx_file.read(path)[1], "cpu")
-    parts = [
-        np.abs(one - other).max() / max(np.abs(one).max(), 1e-6)
-        for window in windows
-        for one, other in zip(original.run(window), copy.run(window), strict=True)
-    ]
+    pairs = (pair for window in windows for pair in zip(original.run(window), copy.run(window), strict=True))
+    return compared(pairs, allowed)
+
+
+def compared(pairs: Iterable[tuple[np.ndarray, np.ndarray]], allowed: float | None = None) -> float:
+    """Largest difference between what an original and its export say, as part of the largest value.
+
+    Raises ``UserError`` as `difference`.
+    """
+    allowed = TOLERANCE if allowed is None else allowed
+    parts = [np.abs(one - other).max() / max(np.abs(one).max(), 1e-6) for one, other in pairs]
     largest = float(np.max(parts))  # NaN where one is
     if not largest <= allowed:
         raise UserError(
