@@ -6,6 +6,7 @@ import io
 import math
 import re
 import zipfile
+from contextlib import nullcontext
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -282,6 +283,19 @@ def test_what_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         write_package(tmp_path / "model.zip", [IMAGE], other)
     assert (tmp_path / "model.zip").read_bytes() == b"before"
     assert [path.name for path in tmp_path.iterdir()] == ["model.zip"]
+
+
+@pytest.mark.parametrize(("wrong", "kept"), [(0, True), (10, True), (11, False), (400, False)])
+def test_few_cosines_may_differ(wrong: int, kept: bool) -> None:
+    """One in ten thousand: that of a vector of hardly any length is rounding. No number is never one of them."""
+    one = np.random.default_rng(0).random(100_000)
+    other = one.copy()
+    other[:wrong] += 0.5
+    with nullcontext() if kept else pytest.raises(UserError, match=r"differs from the original by 0\.5"):
+        assert bioimageio.compared([bioimageio._most(one, other)]) == 0
+    other[50_000] = np.nan
+    with pytest.raises(UserError, match="differs from the original by nan"):
+        bioimageio.compared([bioimageio._most(one, other)])
 
 
 @pytest.mark.slow

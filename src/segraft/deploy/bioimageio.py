@@ -31,6 +31,8 @@ from segraft.networks.contract import Network
 
 SUFFIX = ".zip"
 DESCRIPTION = "rdf.yaml"
+MISMATCHED = 1e-4
+"""Part of the affinities that may differ by more: as much as the format's own test allows."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,15 @@ def _difference(graph: bytes, percentiles: tuple[float, float], examples: Sequen
     pairs = []
     for example in examples:
         said = session.run(OUTPUTS, {GRAPH_INPUT: _scaled(example.image, percentiles)[None]})
-        pairs += [(example.affinities, said[0][0]), (example.probability, said[1][0, 0])]
+        pairs += [_most(example.affinities, said[0][0]), (example.probability, said[1][0, 0])]
     return compared(pairs)
+
+
+def _most(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two arrays without the few values that differ most: the cosine of a vector of hardly any length is rounding."""
+    differences = np.abs(one - other)
+    kept = ~(differences > np.quantile(differences, 1 - MISMATCHED))  # NaN is kept
+    return one[kept], other[kept]
 
 
 def _scaled(image: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
