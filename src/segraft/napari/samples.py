@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from segraft.data.shipped import NUCLEI
 from segraft.images.reading import read_image
+from segraft.napari.files import Layer
 
 FEW, MANY = "IXMtest_B24_s9_w18C4FE0DD-12CA-4711-9722.png", "IXMtest_M23_s8_w118BC311D-A998-4161-8256.png"
 """Files of a sparse and of a crowded image; neither the model that comes with them nor its teacher learnt of them."""
-Layer = tuple[Any, dict[str, Any], str]
-"""Data, settings and kind of a layer, as napari takes them."""
 
 
 def few() -> list[Layer]:
