@@ -20,7 +20,7 @@ from segraft.commands.export import export
 from segraft.commands.train import train
 from segraft.data import DATASETS
 from segraft.deploy import bioimageio
-from segraft.model import checkpoint
+from segraft.model import checkpoint, model_file
 from segraft.networks import create_network
 from shared.commands import Capture, refused
 from shared.exports import config, package_graph
@@ -156,7 +156,7 @@ def verdict(core: Path, package: Path, cache: Path) -> Any:
 def test_bioimageio_core_accepts_it(folder: Path, core: Path) -> None:
     """A model with its own percentiles, one without, and one for volumes; and a spoilt package fails."""
     checkpoint.save("fixed.safetensors", lively(), config())
-    checkpoint.change("fixed.safetensors", percentiles=(1.0, 99.8), voxel_size=(500.0, 500.0))
+    model_file.change("fixed.safetensors", percentiles=(1.0, 99.8), voxel_size=(500.0, 500.0))
     filters = SMALL_FILTERS["mala-tiny"]
     deep = a_config({"name": "mala-tiny", "dim": 4, "filters": filters}, 3, segmentation={"segmenter": "waterz"})
     checkpoint.save("deep.safetensors", create_network("mala-tiny", 1, 4, filters), deep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from segraft.model.model import Model
 from segraft.model.runner import Runner
 from segraft.model.torch_runner import TorchRunner
 from segraft.napari import job, samples
-from segraft.napari.job import MODELS, Choices, Found, Job
+from segraft.napari.job import Choices, Found, Job, models, size_of
 from segraft.napari.watched import Watched
 from shared.exports import config
 from shared.models import a_config, lively
@@ -66,6 +67,23 @@ def test_the_model_that_comes_along_finds_nuclei() -> None:
     result = found(Job(read_image(file), Choices(model="nuclei")))
     truth = read_image(NUCLEI / "test" / "masks" / samples.MANY)
     assert segraft.evaluate(result.labels, truth)["aji"] > 0.8
+
+
+@pytest.mark.parametrize("size", [5.0, "auto"])
+def test_objects_are_brought_to_the_size_that_the_model_knows(tmp_path: Path, size: float | str) -> None:
+    """As `predict` does; the look that tells their size is no part of the progress."""
+    path = tmp_path / "sized.safetensors"
+    checkpoint.save(path, lively(), replace(config(), object_size=(8.0, 10.0, 12.0)))
+    work = Job(IMAGE, Choices(model=path, object_size=size))
+    assert np.array_equal(found(work).labels, segraft.load(path).predict(IMAGE, object_size=size))
+    assert not np.array_equal(found(work).labels, segraft.load(path).predict(IMAGE))
+    assert work.progress == 1
+
+
+def test_sizes_are_typed() -> None:
+    assert [size_of(text) for text in ("", " ", "Auto", " 12.5")] == [None, None, "auto", 12.5]
+    with pytest.raises(UserError, match="object size: got 'large', expected a diameter in pixels, or auto"):
+        size_of("large")
 
 
 def test_planes_of_a_stack_have_ids_of_their_own(small: Path) -> None:
@@ -150,10 +168,11 @@ def test_it_ends_on_request(small: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("data", "told", "words"),
     [
-        (IMAGE, {"model": "nowhere"}, "nowhere does not exist; expected a run folder or a model file"),
+        (IMAGE, {"model": "nowhere"}, "nowhere does not exist; expected a run folder, a model file"),
         (IMAGE, {"model": " "}, "model: got none, expected one of nuclei, a model file or a run folder"),
         (IMAGE, {"foreground_threshold": 2.0}, "foreground threshold: got 2.0"),
         (IMAGE, {"tile": -5}, "tile: got -5"),
+        (IMAGE, {"object_size": 10.0}, "object size"),
         (IMAGE[0], {}, "image: got 1 axes, expected 2 or more for a 2-D model of 1 channels"),
         (IMAGE[None][:0], {}, "image: got a stack of no planes"),
         (np.full((20, 20), np.nan), {}, "NaN or infinite"),
@@ -182,7 +201,7 @@ def test_the_form_begins_with_what_is_stored(small: Path) -> None:
     assert job.configuration("nuclei").training["dataset"] == "bbbc039"
     with pytest.raises(UserError, match="does not exist"):
         job.configuration("nowhere")
-    assert all(path.is_file() for path in MODELS.values())
+    assert all(path.is_file() for path in models().values())
 
 
 def test_a_watched_runner_is_the_same_runner() -> None:

@@ -74,6 +74,7 @@ def test_work_is_cancelled(seen: dict[str, Any]) -> None:
 
 def test_mistakes_are_said_in_the_widget(seen: dict[str, Any]) -> None:
     assert seen["without image"].startswith("There is no image to segment")
+    assert seen["typed"].startswith("object size: got 'large'")
     words, asked = seen["spoilt"]
     assert "cannot be read as a model" in words
     assert asked

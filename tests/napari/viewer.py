@@ -64,6 +64,8 @@ def use(viewer: napari.Viewer, picture: str, spoilt: str) -> dict[str, Any]:
     rest()
     viewer.screenshot(picture, canvas_only=False, flash=False)
     seen["stopped"] = stopped(viewer, widget)
+    widget.object_size.enabled, widget.object_size.value = True, "large"
+    seen["typed"], widget.object_size.value = segment(widget), ""
     widget.model.value, widget.file.value = widget.model.choices[-1], spoilt
     seen["spoilt"] = [segment(widget), widget.file.visible]
     seen["layers"] = len(viewer.layers)

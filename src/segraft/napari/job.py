@@ -14,13 +14,14 @@ from segraft.errors import UserError, out_of_memory
 from segraft.labels.measured_objects import Row, table
 from segraft.model.config import ModelConfig
 from segraft.model.model import Model, load
-from segraft.model.model_file import read_config
-from segraft.model.options import PredictOptions
+from segraft.model.model_file import read_config, shipped
+from segraft.model.object_size import fitted
+from segraft.model.options import AUTO, PredictOptions
 from segraft.model.tiling import tiles
 from segraft.napari.watched import Watched
 
-MODELS = {"nuclei": TEACHER_FILE}
-"""Models that come with the package, by name."""
+DEMO = {"nuclei": TEACHER_FILE}
+"""The model that comes with the demo's images."""
 
 
 class Stopped(Exception):
@@ -32,10 +33,11 @@ class Choices:
     """What a user chooses; None leaves it to the model, see ``Model.predict``."""
 
     model: str | Path
-    """A name of `MODELS`, a model file or a run folder."""
+    """A name of `models`, a model file or a run folder."""
     foreground_threshold: float | None = None
     minimum_size: int | None = None
     tile: int | None = None
+    object_size: float | str | None = None
 
     @property
     def options(self) -> PredictOptions:
@@ -56,11 +58,28 @@ class Found:
         return len(self.features["index"])
 
 
+def models() -> dict[str, Path]:
+    """The models that come with the package, by name."""
+    return DEMO | shipped()
+
+
 def path_of(model: str | Path) -> Path:
     """The file of a model by its name, or the path that was given; ``UserError`` where nothing was."""
+    own = models()
     if not str(model).strip():
-        raise UserError(f"model: got none, expected one of {', '.join(MODELS)}, a model file or a run folder")
-    return MODELS.get(str(model), Path(model))
+        raise UserError(f"model: got none, expected one of {', '.join(own)}, a model file or a run folder")
+    return own.get(str(model), Path(model))
+
+
+def size_of(text: str) -> float | str | None:
+    """The size of objects that a user typed: a number, ``auto``, or nothing; ``UserError`` for anything else."""
+    word = text.strip().lower()
+    if word in ("", AUTO):
+        return word or None
+    try:
+        return float(word)
+    except ValueError as error:
+        raise UserError(f"object size: got {text!r}, expected a diameter in pixels, or {AUTO}; change it") from error
 
 
 def configuration(model: str | Path) -> ModelConfig:
@@ -82,12 +101,13 @@ class Job:
 
     def __init__(self, data: Any, choices: Choices, rgb: bool = False, voxel_size: Sequence[float] = ()) -> None:
         self.data, self.choices, self.rgb, self.voxel_size = data, choices, rgb, voxel_size
-        self._done, self._total, self._stopped = 0, 0, False
+        self._plane, self._planes, self._done, self._total, self._stopped = 0, 1, 0, 0, False
 
     @property
     def progress(self) -> float:
-        """Part of the network's windows that are done, 0 to 1."""
-        return min(self._done / self._total, 1.0) if self._total else 0.0
+        """Part of the planes, and of the network's windows in the present one, that are done, 0 to 1."""
+        part = min(self._done / self._total, 1.0) if self._total else 0.0
+        return min((self._plane + part) / self._planes, 1.0)
 
     def stop(self) -> None:
         """End the work at the next window of the network."""
@@ -111,18 +131,19 @@ class Job:
         options.check(model.runner, model.config)
         leading = self._leading(model)
         places = list(np.ndindex(leading))
+        self._planes = len(places) or 1
         labels: np.ndarray | None = None
         rows: list[Row] = []
         names: list[str] = []
-        for place in places:
+        for number, place in enumerate(places):
             image = model.channels_first(np.asarray(self.data[place]))
-            self._expect(len(places), model, options, image)
-            found = model.segment(image, options)
+            found = self._segmented(model, image, options)
+            self._plane, self._total = number + 1, 0
             self._check()
             measured = table(found, image, self._sizes(found.ndim))
             labels = np.zeros((*leading, *found.shape), np.uint32) if labels is None else labels
             labels[place] = np.where(found > 0, found + np.uint32(len(rows)), 0)  # ids of a stack are unique
-            rows += [{**row, "id": len(rows) + number, **_named(place)} for number, row in enumerate(measured.rows, 1)]
+            rows += [{**row, "id": len(rows) + k, **_named(place)} for k, row in enumerate(measured.rows, 1)]
             names = measured.names
         if labels is None:
             raise UserError("image: got a stack of no planes, expected one at least; choose another layer")
@@ -142,12 +163,14 @@ class Job:
     def _sizes(self, ndim: int) -> Sequence[float] | None:
         return None if len(self.voxel_size) < ndim else self.voxel_size[-ndim:]
 
-    def _expect(self, planes: int, model: Model, options: PredictOptions, image: np.ndarray) -> None:
-        """Count the windows of all planes, which are alike, before the first of them."""
-        if not self._total:
-            space = image.shape[1:]
-            tile = options.tile_shape(model.runner, model.config, space)
-            self._total = planes * sum(1 for _ in tiles(space, tile, model.geometry, model.offsets))
+    def _segmented(self, model: Model, image: np.ndarray, options: PredictOptions) -> np.ndarray:
+        """Segment an image ``(C, *space)``, of which the windows are counted first."""
+        options = fitted(model.segment, image, options, model.config)
+        factors = options.factors(model.config, model.geometry.ndim)
+        space = tuple(max(1, round(size * factor)) for size, factor in zip(image.shape[1:], factors, strict=True))
+        tile = options.tile_shape(model.runner, model.config, space)
+        self._done, self._total = 0, sum(1 for _ in tiles(space, tile, model.geometry, model.offsets))
+        return model.segment(image, options)
 
     def _tell(self) -> None:
         self._check()

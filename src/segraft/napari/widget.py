@@ -5,19 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import napari
-from magicgui.widgets import ComboBox, Container, FileEdit, FloatSpinBox, Label, ProgressBar, PushButton, SpinBox
+from magicgui.widgets import (
+    ComboBox,
+    Container,
+    FileEdit,
+    FloatSpinBox,
+    Label,
+    LineEdit,
+    ProgressBar,
+    PushButton,
+    SpinBox,
+)
 from magicgui.widgets import create_widget as create
 from napari.layers import Image
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QTimer
 
 from segraft.errors import UserError
-from segraft.napari.job import MODELS, Choices, Found, Job, configuration
+from segraft.model.config import Segmentation
+from segraft.napari.job import Choices, Found, Job, configuration, models, size_of
 
 FILE = "file or run folder …"
 """What is chosen in place of a model's name."""
 AUTOMATIC = "automatic"
 TILES = [AUTOMATIC, "2048", "1024", "512", "256", "128"]
+SIZE = "diameter of the objects in pixels, or auto; where it is empty the image is taken as it is"
 LOOK = 100
 """Milliseconds between two looks at the progress."""
 PERCENT = 100
@@ -30,21 +42,24 @@ class SegmentWidget(Container):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
-        self.model = ComboBox(label="model", choices=[*MODELS, FILE])
+        self.model = ComboBox(label="model", choices=[*models(), FILE])
         self.file = FileEdit(label="file", mode="r", filter="Models (*.safetensors *.onnx);;All files (*)")
         self.about = Label()
         self.image = create(annotation=Image, label="image")
         self.foreground_threshold = FloatSpinBox(label="foreground threshold", min=0, max=1, step=0.05)
         self.minimum_size = SpinBox(label="minimum size", min=0, max=10**9, tooltip="in pixels; smaller ones vanish")
+        self.object_size = LineEdit(label="object size", tooltip=SIZE)
         self.tile = ComboBox(label="tile", choices=TILES, tooltip="in pixels; smaller ones need less memory")
         self.segment, self.cancel = PushButton(text="Segment"), PushButton(text="Cancel", enabled=False)
         self.progress = ProgressBar(min=0, max=PERCENT)
         self.said = Label()
-        form = Container(widgets=[self.image, self.foreground_threshold, self.minimum_size, self.tile])
+        settings = [self.object_size, self.foreground_threshold, self.minimum_size, self.tile]
+        form = Container(widgets=[self.image, *settings])
         buttons = Container(widgets=[self.segment, self.cancel], layout="horizontal", labels=False)
         parts = [Container(widgets=[self.model, self.file]), self.about, form, buttons, self.progress, self.said]
         super().__init__(widgets=parts, labels=False)
         self.job: Job | None = None
+        self._stored = Segmentation()
         self._watch = QTimer(self.native)
         self._arrange()
 
@@ -77,8 +92,11 @@ class SegmentWidget(Container):
             return
         trained = config.training.get("dataset")
         self.about.value = config.network.name + (f", trained on {trained}" if trained else "")
-        self.foreground_threshold.value = config.segmentation.foreground_threshold
-        self.minimum_size.value = config.segmentation.minimum_size
+        self._stored = config.segmentation
+        self.foreground_threshold.value = self._stored.foreground_threshold
+        self.minimum_size.value = self._stored.minimum_size
+        self.object_size.enabled = config.object_size is not None
+        self.object_size.native.setPlaceholderText("as it is" if self.object_size.enabled else "not known to the model")
 
     def start(self) -> None:
         """Begin to segment the chosen layer; `stop` ends it."""
@@ -86,12 +104,11 @@ class SegmentWidget(Container):
         if layer is None:
             self.said.value = "There is no image to segment: open one, or one of File, Open Sample, segraft."
             return
-        choices = Choices(
-            model=self.chosen(),
-            foreground_threshold=self.foreground_threshold.value,
-            minimum_size=self.minimum_size.value,
-            tile=None if self.tile.value == AUTOMATIC else int(self.tile.value),
-        )
+        try:
+            choices = self._choices()
+        except UserError as error:
+            self.said.value = str(error)
+            return
         data = layer.data[0] if layer.multiscale else layer.data
         self.job = Job(data, choices, rgb=layer.rgb, voxel_size=voxel_size(layer))
         worker = create_worker(self.job.run, _start_thread=False)
@@ -100,6 +117,17 @@ class SegmentWidget(Container):
         self._working(True)
         self.said.value = "Segmenting …"
         worker.start()
+
+    def _choices(self) -> Choices:
+        """What the form says, where it differs from what is stored; ``UserError`` for what cannot be read."""
+        threshold, minimum = self.foreground_threshold.value, self.minimum_size.value
+        return Choices(
+            model=self.chosen(),
+            object_size=size_of(self.object_size.value) if self.object_size.enabled else None,
+            foreground_threshold=None if threshold == self._stored.foreground_threshold else threshold,
+            minimum_size=None if minimum == self._stored.minimum_size else minimum,
+            tile=None if self.tile.value == AUTOMATIC else int(self.tile.value),
+        )
 
     def stop(self) -> None:
         """End the work at the next tile."""
