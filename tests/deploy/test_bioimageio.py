@@ -186,7 +186,7 @@ def test_the_readme_of_a_model_with_percentiles_and_dense_tissue() -> None:
         percentiles=(1.0, 99.8),
         segmentation={"segmenter": "waterz", "fill": True},
         voxel_size=(40.0, 4.0, 4.0),
-        object_size=(20.0, 25.0, 40.0),
+        object_size=25.0,
         pixel_type="uint8",
         channels=(1,),
     )

@@ -73,7 +73,7 @@ def test_the_model_that_comes_along_finds_nuclei() -> None:
 def test_objects_are_brought_to_the_size_that_the_model_knows(tmp_path: Path, size: float | str) -> None:
     """As `predict` does; the look that tells their size is no part of the progress."""
     path = tmp_path / "sized.safetensors"
-    checkpoint.save(path, lively(), replace(config(), object_size=(8.0, 10.0, 12.0)))
+    checkpoint.save(path, lively(), replace(config(), object_size=10.0))
     work = Job(IMAGE, Choices(model=path, object_size=size))
     assert np.array_equal(found(work).labels, segraft.load(path).predict(IMAGE, object_size=size))
     assert not np.array_equal(found(work).labels, segraft.load(path).predict(IMAGE))
@@ -172,7 +172,7 @@ def test_it_ends_on_request(small: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         (IMAGE, {"model": " "}, "model: got none, expected one of nuclei, a model file or a run folder"),
         (IMAGE, {"foreground_threshold": 2.0}, "foreground threshold: got 2.0"),
         (IMAGE, {"tile": -5}, "tile: got -5"),
-        (IMAGE, {"object_size": 10.0}, "object size"),
+        (IMAGE, {"object_size": -1.0}, "object size: got -1.0, expected a diameter in pixels"),
         (IMAGE[0], {}, "image: got 1 axes, expected 2 or more for a 2-D model of 1 channels"),
         (IMAGE[None][:0], {}, "image: got a stack of no planes"),
         (np.full((20, 20), np.nan), {}, "NaN or infinite"),

@@ -83,7 +83,7 @@ def _training(config: ModelConfig) -> str:
     if config.voxel_size is not None:
         facts["pixel size of its images"] = f"{_words(config.voxel_size)} nm"
     if config.object_size is not None:
-        facts["typical diameter of its objects"] = f"{config.object_size[1]:g} pixels"
+        facts["typical diameter of its objects"] = f"{config.object_size:g} pixels"
     if config.pixel_type is not None:
         facts["type of their pixels"] = config.pixel_type
     return "\n".join(f"- {name}: {text}" for name, text in facts.items())
