@@ -99,8 +99,8 @@ def test_a_run_shows_its_validation_images(
         (["--to", "bioimageio", "--images", "nan.tif"], "nan.tif: "),
         (["--to", "bioimageio", "--out", "a.onnx"], "out: got a.onnx, expected a file that ends in .zip"),
         (["--to", "bioimageio", "--licence", "CC BY"], "licence: got 'CC BY', expected an identifier"),
-        (["--licence", "MIT"], "authors and licence: got them with onnx, which states none, expected bioimageio"),
-        (["--authors", "A. Body"], "authors and licence: got them with onnx"),
+        (["--licence", "MIT"], "authors and licence: got them for onnx, which states none, expected bioimageio"),
+        (["--authors", "A. Body"], "authors and licence: got them for onnx"),
         (["--to", "bioimage"], "unknown what to export to 'bioimage'"),
     ],
 )

@@ -214,7 +214,7 @@ def test_a_watched_runner_is_the_same_runner() -> None:
         assert np.array_equal(one, other)
     assert calls == [1]
     runner.use_threads(1)
-    for name in ("geometry", "device", "threads"):
+    for name in ("geometry", "device", "engine", "threads"):
         assert getattr(runner, name) == getattr(original, name)
     assert runner.memory((32, 32)) == original.memory((32, 32))
     assert runner.complexity((32, 32)) == original.complexity((32, 32))

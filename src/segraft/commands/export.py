@@ -62,8 +62,10 @@ def export(
     An ONNX file holds the network, for images of any size, and all that prediction needs to know; `load`, ``predict``,
     ``tune``, ``benchmark``, ``report`` and ``info`` take it as they take the model itself. Before anything is kept, it
     is run beside the original on windows of images, and refused where they differ. In int8 they do: both segment up to
-    50 images, and it is refused where the score (F1, of dense tissue VOI) is more than 0.01 worse. A bioimage.io package is for other
-    programs: its network gives affinities and foreground probability, and its README says how they become labels.
+    50 images, and it is refused where the score (F1, of dense tissue VOI) is more than 0.01 worse.
+
+    A bioimage.io package is for other programs: its network gives affinities and foreground probability, and its README
+    says how they become labels.
 
     Parameters
     ----------

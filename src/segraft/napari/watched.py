@@ -27,6 +27,11 @@ class Watched:
         return self.runner.device
 
     @property
+    def engine(self) -> str:
+        """What runs it, and in which numbers."""
+        return self.runner.engine
+
+    @property
     def threads(self) -> int:
         """Threads of the CPU that it uses."""
         return self.runner.threads
