@@ -16,9 +16,9 @@ from segraft.types import Space
 
 Segment = Callable[[np.ndarray, PredictOptions], np.ndarray]
 """From an image ``(C, *space)`` to its labels."""
-KNOWN = 1.25
-"""Objects so many times larger or smaller than the typical ones are known as well, and the image stays as it is: so
-much augmentation magnifies by default."""
+KNOWN = 1.6
+"""Objects so many times larger or smaller than the typical ones are known as well, and the image stays as it is:
+rescaling loses detail."""
 PASSES = 2
 """The first tells what size objects have about; the second, at about the right size, tells it well."""
 FURTHEST = 8.0
