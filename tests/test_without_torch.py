@@ -142,6 +142,13 @@ def test_what_needs_torch_says_so_in_one_line_each(here: Path) -> None:
     assert not (here / "none").exists()
 
 
+def test_a_mistyped_command_is_told_without(here: Path) -> None:
+    codes, _, errors = codes_of([["predcit", "model.onnx"]], here)
+    assert codes == [2]
+    (line,) = errors.splitlines()
+    assert "predcit" in line
+
+
 def test_a_tif_that_needs_imagecodecs_says_so(here: Path) -> None:
     tifffile.imwrite(here / "lzw.tif", np.ones((48, 48), np.uint8), compression="lzw")
     codes, _, errors = codes_of([["predict", "model.onnx", "lzw.tif", "--out", "none"]], here)

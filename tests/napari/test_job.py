@@ -198,7 +198,7 @@ def test_too_little_memory_is_said(small: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_form_begins_with_what_is_stored(small: Path) -> None:
     assert job.configuration(small) == config()
-    assert job.configuration("nuclei").training["dataset"] == "bbbc039"
+    assert job.configuration("nuclei").training["dataset"] == "folder"
     with pytest.raises(UserError, match="does not exist"):
         job.configuration("nowhere")
     assert all(path.is_file() for path in models().values())

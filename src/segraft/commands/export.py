@@ -12,7 +12,7 @@ from segraft.commands.export_images import Shown, shown
 from segraft.data.choice import DataChoice
 from segraft.deploy.resource_description import Imprint
 from segraft.errors import UserError, choose
-from segraft.model import checkpoint, model_file
+from segraft.model import model_file
 from segraft.model.model import load
 
 MEASURED, SCORED = 32, 50
@@ -100,6 +100,8 @@ def export(
     imprint = Imprint(tuple(authors), licence)
     if kind.write is not _packaged and imprint != Imprint():
         raise UserError(f"authors and licence: got them for {to}, which states none, expected bioimageio; omit them")
+    from segraft.model import checkpoint  # whose lack of PyTorch is told when it is called
+
     checkpoint.read(source)
     looked_at = shown(Path(model), images, DataChoice(dataset, root, split, options))
     told = kind.write(Order(source, path, looked_at, force, imprint))
@@ -110,6 +112,7 @@ def export(
 def _in_float32(order: Order, runtime: str) -> str:
     """Export to ONNX as it is."""
     from segraft.deploy import onnx  # what exports takes seconds to import
+    from segraft.model import checkpoint
 
     windows = order.images.windows(load(order.source, "cpu"), onnx.WINDOWS)
     found = onnx.export(*checkpoint.restore(order.source), order.out, windows, runtime)
@@ -134,6 +137,7 @@ def _packaged(order: Order) -> str:
     """Export to a package of bioimage.io."""
     from segraft.commands.packaging import package
     from segraft.deploy import onnx
+    from segraft.model import checkpoint
 
     some = order.images.some(onnx.WINDOWS)
     images = {some[index].name: some[index].image for index in range(len(some))}

@@ -9,7 +9,7 @@ from segraft.browser.runtime import runtime_files
 from segraft.model import model_file
 
 
-def web(out: str | Path, *, model: str | Path, runtime: str | Path | None = None) -> Path:
+def web(out: str | Path, *, model: str | Path = "nuclei", runtime: str | Path | None = None) -> Path:
     """Write a page that segments images in the browser, and return its folder.
 
     The folder works from any file server, without network: images do not leave the reader's computer. It holds the

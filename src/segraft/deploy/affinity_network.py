@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segraft.graphs.embedding import EPSILON
+from segraft.graphs.offsets import reach
 from segraft.networks.contract import Network
 from segraft.types import Offsets
 
@@ -28,11 +29,6 @@ class AffinityNetwork(nn.Module):
             scaled = torch.where(scaled > 1, 1 + scaled.clamp_min(1).log(), scaled)
         output = self.network(scaled)
         return cosines(output.embedding, self.offsets), output.foreground.sigmoid()
-
-
-def reach(offsets: Offsets) -> tuple[int, ...]:
-    """How far the offsets lead along each axis, in pixels."""
-    return tuple(max(abs(offset[axis]) for offset in offsets) for axis in range(len(offsets[0])))
 
 
 def cosines(embedding: Tensor, offsets: Offsets) -> Tensor:

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from segraft.deploy.affinity_network import reach
 from segraft.errors import UserError
+from segraft.graphs.offsets import reach
 from segraft.model.config import ModelConfig
 from segraft.types import Geometry, Space
 

@@ -22,3 +22,8 @@ def ends(offset: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]
     here = tuple(slice(max(0, -k), min(0, -k) or None) for k in offset)
     there = tuple(slice(max(0, k), min(0, k) or None) for k in offset)
     return here, there
+
+
+def reach(offsets: Offsets) -> tuple[int, ...]:
+    """How far the offsets lead along each axis, in pixels."""
+    return tuple(max(abs(offset[axis]) for offset in offsets) for axis in range(len(offsets[0])))

@@ -20,6 +20,8 @@ from segraft.run_folder import MODEL, RunFolder
 
 ZOO = Path(__file__).parents[1] / "zoo"
 """Models that come with the package: exported networks, each with a card, ``NAME.md``, that says what it is."""
+IN_8_BITS = "-int8"
+"""How names of models in 8 bits end."""
 HEADER = "segraft"
 """Key of the configuration, as JSON, in the header of a safetensors file."""
 METADATA = "__metadata__"
@@ -54,8 +56,8 @@ def shipped() -> dict[str, Path]:
 
 
 def card(file: Path) -> str | None:
-    """What is told of a model that comes with the package: Markdown; None of others."""
-    path = file.with_suffix(".md")
+    """What is told of a model that comes with the package, in 8 bits or not: Markdown; None of others."""
+    path = file.with_name(f"{file.stem.removesuffix(IN_8_BITS)}.md")
     return path.read_text(encoding="utf-8") if file.parent == ZOO and path.is_file() else None
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from segraft.data.shipped import TEACHER_FILE
 from segraft.errors import UserError, out_of_memory
 from segraft.labels.measured_objects import Row, table
 from segraft.model.config import ModelConfig
@@ -19,9 +18,6 @@ from segraft.model.object_size import fitted
 from segraft.model.options import AUTO, PredictOptions
 from segraft.model.tiling import tiles
 from segraft.napari.watched import Watched
-
-DEMO = {"nuclei": TEACHER_FILE}
-"""The model that comes with the demo's images."""
 
 
 class Stopped(Exception):
@@ -60,7 +56,7 @@ class Found:
 
 def models() -> dict[str, Path]:
     """The models that come with the package, by name."""
-    return DEMO | shipped()
+    return shipped()
 
 
 def path_of(model: str | Path) -> Path:
