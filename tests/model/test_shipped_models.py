@@ -70,3 +70,9 @@ def test_the_command_takes_the_name(tmp_path: Path) -> None:
     assert main(["predict", "nuclei", *map(str, images), "--out", str(tmp_path / "labels")]) == 0
     for image in images:
         assert read_labels(tmp_path / "labels" / f"{image.stem}.tif").max() > 3
+
+
+def test_all_that_takes_a_model_takes_the_name(tmp_path: Path) -> None:
+    assert segraft.benchmark("nuclei", size=(48, 64), repeats=1)["nuclei"]["trained"]
+    page = segraft.report("nuclei", dataset="folder", root=NUCLEI, split="val", out=tmp_path, times=False)
+    assert "nuclei" in page.read_text(encoding="utf-8")

@@ -22,6 +22,7 @@ from segraft.metrics.scoring import evaluate, summarise
 from segraft.metrics.usual import usual_score
 from segraft.model.benchmarking import measure
 from segraft.model.model import load
+from segraft.model.model_file import shipped
 from segraft.paper.protocols import chosen
 from segraft.reporting.groups import grouped
 from segraft.reporting.page import Shown, write_report
@@ -55,7 +56,8 @@ def report(
 
     Parameters
     ----------
-    runs : run folders or model files: the teacher, the student alone, and students to compare with that
+    runs : run folders, model files or names of models in the package: the teacher, the student alone, and students to
+        compare with that
     out : folder for the report
     dataset : the images; by default those that the last run was trained on
     root : folder of the data set
@@ -70,6 +72,8 @@ def report(
     """
     if not runs:
         raise UserError("runs: got none, expected run folders: teacher, student alone, other students; give them")
+    own = shipped()
+    runs = tuple(own[str(run)] if str(run) in own and not Path(run).exists() else run for run in runs)
     named = {_name(Path(run)): Path(run) for run in runs}
     if len(named) < len(runs):
         raise UserError(f"runs: got {len(runs)} with the names {', '.join(named)}, expected different ones; rename one")

@@ -23,7 +23,7 @@ from segraft.data import open_dataset
 from segraft.errors import UserError
 from segraft.model.config import ModelConfig, NetworkConfig
 from segraft.model.model import Model, load
-from segraft.model.model_file import locate
+from segraft.model.model_file import locate, shipped
 from segraft.model.runner import Runner
 from segraft.networks import NETWORKS
 from segraft.types import Space
@@ -113,7 +113,7 @@ def open_subject(subject: str | Path, device: str = "auto") -> tuple[Model, bool
 
     Raises ``UserError`` for what is neither.
     """
-    if Path(subject).exists():
+    if Path(subject).exists() or str(subject) in shipped():
         return load(subject, device), True
     name = str(subject)
     if name not in NETWORKS:
