@@ -169,7 +169,7 @@ def test_it_ends_on_request(small: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     ("data", "told", "words"),
     [
         (IMAGE, {"model": "nowhere"}, "nowhere does not exist; expected a run folder, a model file"),
-        (IMAGE, {"model": " "}, "model: got none, expected one of nuclei, a model file or a run folder"),
+        (IMAGE, {"model": " "}, "model: got none, expected one of nuclei, nuclei-int8, a model file or a run folder"),
         (IMAGE, {"foreground_threshold": 2.0}, "foreground threshold: got 2.0"),
         (IMAGE, {"tile": -5}, "tile: got -5"),
         (IMAGE, {"object_size": -1.0}, "object size: got -1.0, expected a diameter in pixels"),

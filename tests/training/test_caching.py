@@ -23,6 +23,7 @@ from segraft.data import DATASETS
 from segraft.errors import UserError
 from segraft.losses import DISTILLERS
 from segraft.model import checkpoint as models
+from segraft.model import model_file
 from segraft.training import caching
 from segraft.training.callbacks import Stopped
 from segraft.training.entries import Entries
@@ -334,7 +335,7 @@ def test_a_pool_of_another_teacher_is_made_anew(
     copy = shutil.copytree(runs["train"], tmp_path / "copy")
     assert shared(teacher=copy) == 0, "the same weights elsewhere"
     config = models.read(copy)[1]
-    models.change(copy, segmentation=config.segmentation.changed(foreground_threshold=0.9))
+    model_file.change(copy, segmentation=config.segmentation.changed(foreground_threshold=0.9))
     assert shared(teacher=copy) == 0, "the same weights, segmented otherwise"
     network, config = models.restore(copy)
     with torch.no_grad():

@@ -52,7 +52,7 @@ def locate(path: str | Path) -> Path:
 
 def shipped() -> dict[str, Path]:
     """The models that come with the package, by name."""
-    return {path.name.removesuffix(onnx_file.SUFFIX): path for path in sorted(ZOO.glob(f"*{onnx_file.SUFFIX}"))}
+    return {path.stem: path for path in sorted(ZOO.glob(f"*{onnx_file.SUFFIX}"), key=lambda path: path.stem)}
 
 
 def card(file: Path) -> str | None:
