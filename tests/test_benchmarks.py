@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segraft.data.shipped import NUCLEI
 from segraft.model import checkpoint
 from segraft.networks import create_network
 from segraft.training import module as training
+from segraft.types import Sample
 from shared.exports import write_pair
 from shared.models import a_config
 
@@ -33,6 +35,7 @@ def test_every_benchmark_is_tried_here() -> None:
         "compare_scores",
         "graph_losses",
         "intensities",
+        "object_sizes",
         "runtimes",
         "segments",
         "tiling",
@@ -57,6 +60,21 @@ def test_scores_of_two_sets_of_runs(
         "| score | alone | distilled |\n|---|---|---|\n| aji | 0.5350 ± 0.0000 | 0.6350 ± 0.0000 |\n"
     )
     assert differences.startswith("| score | distilled − alone |\n|---|---|\n| aji | +0.1000 (+0.1000 to +0.1000) |\n")
+
+
+def test_scores_at_other_sizes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    module = load("object_sizes", monkeypatch)
+    sample = Sample(np.arange(12, dtype=np.uint8).reshape(1, 3, 4), np.arange(12).reshape(3, 4), "a")
+    image, labels = module["resized"](sample, 2.0)
+    assert (image.shape, image.dtype, labels.shape) == ((1, 6, 8), np.uint8, (6, 8))
+    told = ("--split", "test", "--every", "18", "--factors", "1", "0.5")
+    monkeypatch.setattr(sys, "argv", ["object_sizes", "nuclei", "--root", str(NUCLEI), *told])
+    module["main"]()
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith("| size, 1 images |")
+    found = {tuple(cell.strip() for cell in row.split("|")[1:3]): float(row.split("|")[3]) for row in rows}
+    assert set(found) == {(f"× {size}", way) for size in ("1", "0.5") for way in ("as it is", "--object-size auto")}
+    assert min(found[f"× {size}", "--object-size auto"] for size in ("1", "0.5")) > 0.8
 
 
 def test_graph_losses_agree_with_their_transcription(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,11 @@ from segraft.errors import UserError
 from segraft.images.reading import read_image
 from segraft.model import checkpoint
 from segraft.model.model import Model
+from segraft.model.model_file import shipped
 from segraft.model.runner import Runner
 from segraft.model.torch_runner import TorchRunner
 from segraft.napari import job, samples
-from segraft.napari.job import Choices, Found, Job, models, size_of
+from segraft.napari.job import Choices, Found, Job, size_of
 from segraft.napari.watched import Watched
 from shared.exports import config
 from shared.models import a_config, lively
@@ -201,7 +202,7 @@ def test_the_form_begins_with_what_is_stored(small: Path) -> None:
     assert job.configuration("nuclei").training["dataset"] == "folder"
     with pytest.raises(UserError, match="does not exist"):
         job.configuration("nowhere")
-    assert all(path.is_file() for path in models().values())
+    assert all(path.is_file() for path in shipped().values())
 
 
 def test_a_watched_runner_is_the_same_runner() -> None:

@@ -29,7 +29,7 @@ class Choices:
     """What a user chooses; None leaves it to the model, see ``Model.predict``."""
 
     model: str | Path
-    """A name of `models`, a model file or a run folder."""
+    """The name of a model in the package, a model file or a run folder."""
     foreground_threshold: float | None = None
     minimum_size: int | None = None
     tile: int | None = None
@@ -54,17 +54,11 @@ class Found:
         return len(self.features["index"])
 
 
-def models() -> dict[str, Path]:
-    """The models that come with the package, by name."""
-    return shipped()
-
-
 def path_of(model: str | Path) -> Path:
-    """The file of a model by its name, or the path that was given; ``UserError`` where nothing was."""
-    own = models()
+    """A model's name or path; ``UserError`` where nothing was given."""
     if not str(model).strip():
-        raise UserError(f"model: got none, expected one of {', '.join(own)}, a model file or a run folder")
-    return own.get(str(model), Path(model))
+        raise UserError(f"model: got none, expected one of {', '.join(shipped())}, a model file or a run folder")
+    return Path(model)
 
 
 def size_of(text: str) -> float | str | None:

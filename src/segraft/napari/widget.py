@@ -23,7 +23,8 @@ from qtpy.QtCore import QTimer
 
 from segraft.errors import UserError
 from segraft.model.config import Segmentation
-from segraft.napari.job import Choices, Found, Job, configuration, models, size_of
+from segraft.model.model_file import shipped
+from segraft.napari.job import Choices, Found, Job, configuration, size_of
 
 FILE = "file or run folder …"
 """What is chosen in place of a model's name."""
@@ -42,7 +43,7 @@ class SegmentWidget(Container):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
-        self.model = ComboBox(label="model", choices=[*models(), FILE])
+        self.model = ComboBox(label="model", choices=[*shipped(), FILE])
         self.file = FileEdit(label="file", mode="r", filter="Models (*.safetensors *.onnx);;All files (*)")
         self.about = Label()
         self.image = create(annotation=Image, label="image")
