@@ -1,0 +1,1 @@
+"""Images and volumes beyond memory: predicted block by block."""

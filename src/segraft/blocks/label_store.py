@@ -1,0 +1,189 @@
+"""Label images written block by block: OME-Zarr 0.5, in several levels, sharded and compressed.
+
+A block is a shard, a file of its own: blocks may be written at the same time, by any number of processes, as long as
+each is written by one. A shard is there completely or not at all; one of background alone is no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segraft.blocks.grid import extents, grid, shifted
+from segraft.blocks.pyramid import Level, coarsened, levels
+from segraft.errors import UserError
+from segraft.files import replacing, unwritable
+from segraft.images.calibration import VERSION
+from segraft.images.reading import unreadable
+from segraft.images.windows import Window
+
+CHUNK = {2: 512, 3: 64}
+"""The longest side of the parts that a shard is read in, by the number of axes.
+
+Measured on cells and neurites: smaller ones make no smaller files and take up to twice the time.
+"""
+ZSTD = 3
+"""Level of compression. Labels shrink to 2 % and less, hardly more than blosc with its shuffles makes of them."""
+AXES = "zyx"
+
+
+def create(
+    path: str | Path,
+    space: Sequence[int],
+    dtype: Any,
+    block: Sequence[int],
+    voxel_size: Sequence[float] | None = None,
+    *,
+    name: str = "labels",
+    source: str | None = None,
+    about: dict[str, Any] | None = None,
+) -> None:
+    """Make an OME-Zarr label image ``(*space)`` of background alone, with all its levels.
+
+    ``dtype`` is uint32 or uint64; ``block`` the pixels per axis of a block, in every level. The ``voxel_size`` is in
+    nm per axis. OME-Zarr keeps a ``name`` and the ``source``, the image's path as seen from ``path``; ``about`` is what
+    else to keep, as json. Raises ``UserError`` for a place that is taken, a full disk or a read-only folder.
+    """
+    import zarr
+    from zarr.codecs import ZstdCodec
+
+    if np.dtype(dtype) not in (np.dtype(np.uint32), np.dtype(np.uint64)):
+        raise ValueError(f"got labels of {np.dtype(dtype)}, expected uint32 or uint64")
+    if Path(path).exists():
+        raise UserError(f"{path} exists, expected a new folder; choose another name or delete it")
+    pyramid = levels(space, voxel_size)
+    attributes: dict[str, Any] = {"ome": _ome(name, pyramid, voxel_size, source)}
+    with unwritable(Path(path)), replacing(Path(path)) as temporary:
+        group = zarr.create_group(temporary, attributes=attributes | ({"segraft": about} if about else {}))
+        for number, level in enumerate(pyramid):
+            group.create_array(
+                str(number),
+                shape=level.space,
+                dtype=dtype,
+                chunks=_chunk(block),
+                shards=tuple(block),
+                compressors=ZstdCodec(level=ZSTD),
+                fill_value=0,
+                dimension_names=list(AXES[-len(space) :]),
+            )
+
+
+def _chunk(block: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of the parts of a block: its longest divisor per axis, if it has a long one, else its side."""
+    longest = CHUNK[len(block)]
+    return tuple(
+        next((part for part in range(min(side, longest), longest // 4, -1) if side % part == 0), side) for side in block
+    )
+
+
+def _ome(name: str, pyramid: Sequence[Level], voxel_size: Sequence[float] | None, source: str | None) -> dict[str, Any]:
+    """Return what OME-Zarr states of a label image and its levels: a pixel lies in the centre of those it covers."""
+    ndim = len(pyramid[0].space)
+    unit = {} if voxel_size is None else {"unit": "micrometer"}
+    size = np.ones(ndim) if voxel_size is None else np.divide(voxel_size, 1e3)
+    datasets = []
+    for number, level in enumerate(pyramid):
+        factors = np.array(level.factors)
+        scale = {"type": "scale", "scale": (size * factors).tolist()}
+        translation = {"type": "translation", "translation": (size * (factors - 1) / 2).tolist()}
+        datasets.append({"path": str(number), "coordinateTransformations": [scale, translation]})
+    scales = {
+        "name": name,
+        "axes": [{"name": axis, "type": "space", **unit} for axis in AXES[-ndim:]],
+        "datasets": datasets,
+        "type": "mode",
+    }
+    image = {} if source is None else {"source": {"image": source}}
+    return {"version": VERSION, "multiscales": [scales], "image-label": {"version": VERSION, **image}}
+
+
+def write_block(path: str | Path, box: Window, labels: np.ndarray) -> None:
+    """Write one block of the finest level, ``box`` of its grid, without reading; see ``create``.
+
+    Raises ``UserError`` for a full disk or a read-only folder, ``ValueError`` for a box that is no block.
+    """
+    _write(path, 0, box, labels)
+
+
+def _write(path: str | Path, level: int, box: Window, labels: np.ndarray) -> None:
+    """Write one block of a level."""
+    array = _array(path, level, "r+")
+    shards = array.shards
+    whole = all(
+        side.start % size == 0 and side.stop == min(side.start + size, end)
+        for side, size, end in zip(box, shards, array.shape, strict=True)
+    )
+    if not whole or labels.shape != extents(box):
+        raise ValueError(f"got labels {labels.shape} for {box}, expected a whole block of {shards} in {array.shape}")
+    with unwritable(Path(path)):
+        if labels.shape != shards:  # at the end zarr would read the shard to change it, and might find a damaged one
+            place = [side.start // size for side, size in zip(box, shards, strict=True)]
+            (Path(path) / str(level) / array.metadata.encode_chunk_key(tuple(place))).unlink(missing_ok=True)
+        array[box] = labels
+
+
+def _array(path: str | Path, level: int, mode: Any = "r") -> Any:
+    """Open the array of a level."""
+    import zarr
+
+    return zarr.open_array(Path(path) / str(level), mode=mode)
+
+
+def read_box(path: str | Path, box: Window, level: int = 0) -> np.ndarray:
+    """Read a box of a level, which must lie inside it. Raises ``UserError`` for a damaged file."""
+    with unreadable(Path(path), "labels written block by block"):
+        return np.asarray(_array(path, level)[box])
+
+
+def level_count(path: str | Path) -> int:
+    """Return how many levels there are."""
+    return len(_datasets(path))
+
+
+def _datasets(path: str | Path) -> list[dict[str, Any]]:
+    """Return what OME-Zarr states of the levels."""
+    import zarr
+
+    stated: Any = zarr.open_group(path, mode="r").attrs["ome"]
+    return list(stated["multiscales"][0]["datasets"])
+
+
+def blocks_of(path: str | Path, level: int = 0) -> list[Window]:
+    """Return the boxes of a level's blocks, the last axis fastest; from 1 on those that ``write_coarser`` writes."""
+    array = _array(path, level)
+    return grid(array.shape, array.shards)
+
+
+def write_coarser(path: str | Path, level: int, box: Window) -> None:
+    """Write one block of level 1 or above, a box of ``blocks_of``, from the next finer level, complete by then.
+
+    Memory grows with the block: the finer level is read in parts of that size. See ``coarsened`` for the ids. Raises
+    ``UserError`` for a full disk or a read-only folder.
+    """
+    finer = _array(path, level - 1)
+    steps = _steps(path, level)
+    labels = np.zeros(extents(box), finer.dtype)
+    part = [-(-size // step) for size, step in zip(labels.shape, steps, strict=True)]
+    for place in grid(labels.shape, part):
+        coarse = shifted(place, [side.start for side in box])
+        fine = tuple(
+            slice(side.start * step, min(side.stop * step, end))
+            for side, step, end in zip(coarse, steps, finer.shape, strict=True)
+        )
+        labels[place] = coarsened(read_box(path, fine, level - 1), steps)
+    _write(path, level, box, labels)
+
+
+def _steps(path: str | Path, level: int) -> list[int]:
+    """Return how many pixels of the next finer level a pixel of a level covers per axis."""
+    finer, coarser = (each["coordinateTransformations"][0]["scale"] for each in _datasets(path)[level - 1 : level + 1])
+    return [round(long / short) for long, short in zip(coarser, finer, strict=True)]
+
+
+def tidy(path: str | Path) -> None:
+    """Delete what processes that were killed while they wrote have left; nobody may write meanwhile."""
+    for leftover in Path(path).rglob("*.partial"):
+        leftover.unlink(missing_ok=True)
