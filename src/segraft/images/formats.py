@@ -11,12 +11,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from segraft.errors import UserError
+from segraft.images.absent_chunks import absent_chunks
 from segraft.images.microscopes import LIBRARIES, microscope_series, read_microscope
 from segraft.images.pictures import PICTURES, read_picture, write_png
 from segraft.images.series import Series, pick, unnamed
@@ -27,7 +29,7 @@ LABEL_KEYS = ("labels", "label", "masks", "mask", "volumes/labels/neuron_ids")
 """Names under which containers usually keep an image and its labels, the likeliest first."""
 
 
-def choose_key(path: Path, keys: Sequence[str], named: str | None, labels: bool) -> str:
+def choose_key(path: Path | str, keys: Sequence[str], named: str | None, labels: bool) -> str:
     """Return the key of the array to read from a container: the named one, one with a usual name, or the only one.
 
     Raises ``UserError`` when there is no such array.
@@ -43,7 +45,9 @@ def choose_key(path: Path, keys: Sequence[str], named: str | None, labels: bool)
     if len(keys) == 1:
         return keys[0]
     held = f"the arrays {', '.join(keys)}" if keys else "no array of two or more axes"
-    raise UserError(f"{path}: got {held}, expected one called {', '.join(usual)}; name the array: {path.name}:KEY")
+    raise UserError(
+        f"{path}: got {held}, expected one called {', '.join(usual)}; name the array: {Path(path).name}:KEY"
+    )
 
 
 def read_npy(path: Path, key: str | None, labels: bool) -> np.ndarray:
@@ -125,7 +129,7 @@ def described(group: Any) -> Any:
     return group.attrs.get("ome", group.attrs)
 
 
-def zarr_array(path: Path, key: str | None, labels: bool) -> tuple[Any, str]:
+def zarr_array(path: Path | str, key: str | None, labels: bool) -> tuple[Any, str]:
     """Open one array of a zarr store, with its axes: OME-Zarr's letters, else unknown ones.
 
     Of an OME-Zarr pyramid it is the finest level, of OME-Zarr labels the first ones. Raises ``UserError`` for a key
@@ -180,13 +184,16 @@ def read_zarr(path: Path, key: str | None, labels: bool) -> np.ndarray:
 
 
 @contextmanager
-def zarr_series(path: Path, key: str | None) -> Iterator[list[Series]]:
-    """Open one array of a zarr store, or one of each position."""
+def zarr_series(path: Path | str, key: str | None) -> Iterator[list[Series]]:
+    """Open one array of a zarr store, in a folder or at a URL, or one of each position."""
     import zarr
 
     named: list[str | None] = list(zarr_positions(zarr.open(path, mode="r"))) if key is None else []
     found = [zarr_array(path, each, labels=False) for each in named or [key]]
-    yield [Series(axes, array.shape, array.__getitem__) for array, axes in found]
+    yield [
+        Series(axes, array.shape, array.__getitem__, array.dtype, partial(absent_chunks, array))
+        for array, axes in found
+    ]
 
 
 def write_h5(temporary: Path, array: np.ndarray, path: Path, key: str) -> None:
@@ -262,6 +269,8 @@ OPENERS: dict[str, Opener] = {
     **dict.fromkeys(LIBRARIES, microscope_series),
 }
 """Formats that may hold stacks."""
+LAZY = tuple(suffix for suffix in OPENERS if suffix not in LIBRARIES)
+"""Formats of which parts are read without the rest."""
 WRITERS: dict[str, Writer] = {
     **dict.fromkeys(TIF, write_tif),
     ".png": write_png,

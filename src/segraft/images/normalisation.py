@@ -159,10 +159,15 @@ def check_percentiles(percentiles: tuple[float, float]) -> None:
         )
 
 
+def check_type(dtype: np.dtype, name: str) -> None:
+    """Raise ``UserError`` for types of pixels other than integers, booleans and floats."""
+    if dtype.kind not in "iubf":
+        raise UserError(f"{name}: got {dtype}, expected integers or floats; convert it")
+
+
 def check_pixels(image: np.ndarray, name: str) -> None:
     """Raise ``UserError`` for NaN and infinite pixels, and for types other than integers, booleans and floats."""
-    if image.dtype.kind not in "iubf":
-        raise UserError(f"{name}: got {image.dtype}, expected integers or floats; convert it")
+    check_type(image.dtype, name)
     if image.dtype.kind == "f" and (bad := image.size - int(np.isfinite(image).sum())):
         raise UserError(
             f"{name}: got {bad} of {image.size} pixels that are NaN or infinite, expected finite numbers; "

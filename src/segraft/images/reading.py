@@ -28,6 +28,17 @@ def split_key(path: str | Path) -> tuple[Path, str | None]:
     return Path(match[1] or match[3]), match[2] or match[4]
 
 
+def is_url(path: object) -> bool:
+    """Whether a path is the address of a zarr store that fsspec opens, ``https://``, ``s3://`` and so on."""
+    return isinstance(path, str) and "://" in path
+
+
+def split_url(url: str) -> tuple[str, str | None]:
+    """Split ``https://host/a.zarr:key`` into address and key, None where there is none."""
+    match = re.fullmatch(r"(.*\.zarr/?):([^/:].*)", url, re.IGNORECASE)
+    return (match[1], match[2]) if match else (url, None)
+
+
 def with_key(path: Path, key: str | None) -> Path:
     """Add a key to a path: of any kind where arrays have names, a number where a file holds series; else none."""
     named = Path(path if key is None else f"{path}:{key}")
@@ -85,7 +96,7 @@ def _read(path: str | Path, labels: bool) -> np.ndarray:
 
 
 @contextmanager
-def unreadable(path: Path, expected: str = "an image") -> Iterator[None]:
+def unreadable(path: Path | str, expected: str = "an image") -> Iterator[None]:
     """Turn any error of decoding ``path`` into a ``UserError`` that says what was ``expected`` there."""
     try:
         yield

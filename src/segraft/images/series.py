@@ -22,6 +22,10 @@ class Series:
     shape: Space
     read: Callable[[tuple[Any, ...]], np.ndarray]
     """Read a box, an index or a slice per axis, as an array would be indexed."""
+    dtype: np.dtype | None = None
+    """Of the pixels; None where no more than the whole image tells it."""
+    absent: Callable[[tuple[Any, ...]], int] = lambda box: 0
+    """How many chunks that a box touches were never written; 0 where the file cannot tell."""
 
     @property
     def named(self) -> tuple[int, ...]:
@@ -31,17 +35,19 @@ class Series:
 
 def unnamed(array: Any) -> Series:
     """A series of an array, or of one in a file, whose axes nobody named."""
-    return Series("?" * len(array.shape), tuple(array.shape), lambda box: np.asarray(array[box]))
+    return Series("?" * len(array.shape), tuple(array.shape), lambda box: np.asarray(array[box]), array.dtype)
 
 
-def pick(path: Path, series: Sequence[Any], key: str | None) -> Any:
+def pick(path: Path | str, series: Sequence[Any], key: str | None) -> Any:
     """Return the series of a file that a key, its number, names, or the only one.
 
     Raises ``UserError`` where there are several and no key, and for a number that is not there.
     """
     last = len(series) - 1
     if key is None and last > 0:
-        raise UserError(f"{path}: got {last + 1} images in one file, expected one; name it: {path.name}:0 to :{last}")
+        raise UserError(
+            f"{path}: got {last + 1} images in one file, expected one; name it: {Path(path).name}:0 to :{last}"
+        )
     if not 0 <= (number := int(key or 0)) <= last:
         raise UserError(f"{path}: got the series {number}, expected 0 to {last}; choose one that is there")
     return series[number]
@@ -55,4 +61,5 @@ def as_planes(path: Path, series: Sequence[Series]) -> Series:
         raise UserError(
             f"{path}: got planes of shapes {found}, expected one size; leave out --planes to segment each on its own"
         )
-    return Series(f"?{series[0].axes}", (len(series), *shapes[0]), lambda box: series[box[0]].read(tuple(box[1:])))
+    axes, shape = f"?{series[0].axes}", (len(series), *shapes[0])
+    return Series(axes, shape, lambda box: series[box[0]].read(tuple(box[1:])), series[0].dtype)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def tif_series(path: Path, key: str | None) -> Iterator[list[Series]]:
         _check_length(path, tif)
         found = shown(tif)
         found = found if key is None else [pick(path, found, key)]
-        yield [Series(each.axes, tuple(each.shape), partial(_box, each)) for each in found]
+        yield [Series(each.axes, tuple(each.shape), _reader(path, each), each.dtype) for each in found]
 
 
 def read_tif(path: Path, key: str | None, labels: bool) -> np.ndarray:
@@ -62,11 +62,22 @@ def read_tif(path: Path, key: str | None, labels: bool) -> np.ndarray:
     return np.moveaxis(array, channel, 0) if channel > 0 else array
 
 
-def _box(series: Any, box: tuple[Any, ...]) -> np.ndarray:
-    """Read a part of an image series; only the pages that it touches."""
-    import zarr
+def _reader(path: Path, series: Any) -> Callable[[tuple[Any, ...]], np.ndarray]:
+    """Return what reads a part of an image series: only the pages, strips and tiles that it touches.
 
-    return _as_shown(series, np.asarray(zarr.open_array(series.aszarr(level=0), mode="r")[box]))
+    Pixels that lie in the file in one piece as they are in memory are mapped.
+    """
+
+    @cache
+    def opened() -> Any:
+        import zarr
+
+        if series.dataoffset is None:
+            return zarr.open_array(series.aszarr(level=0), mode="r")
+        stored = np.dtype(series.keyframe.parent.byteorder + series.dtype.char)
+        return np.memmap(path, stored, "r", series.dataoffset, tuple(series.shape))
+
+    return lambda box: _as_shown(series, np.asarray(opened()[box]))
 
 
 def _as_shown(series: Any, array: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from segraft.images.formats import choose_key, h5_keys
-from segraft.images.reading import split_key
+from segraft.images.reading import is_url, split_key, split_url
 from segraft.images.tif import shown
 
 NAMES = {
@@ -47,16 +47,16 @@ def in_nm(size: Sequence[float]) -> str:
 def read_voxel_size(path: str | Path) -> tuple[float, ...] | None:
     """Return the size of a voxel in nm, ``(y, x)`` or ``(z, y, x)``; None where the file does not state it.
 
-    Reads ImageJ and OME tifs, other tifs whose resolution is finer than any printer's, OME-Zarr, and h5 with
-    ``resolution`` (CREMI, nm) or ``element_size_um`` (ilastik, PlantSeg) on the image.
+    Reads ImageJ and OME tifs, other tifs whose resolution is finer than any printer's, OME-Zarr, also by its URL, and
+    h5 with ``resolution`` (CREMI, nm) or ``element_size_um`` (ilastik, PlantSeg) on the image.
     """
     file, key = split_key(path)
     readers = {".tif": _tif, ".tiff": _tif, ".h5": _h5, ".hdf5": _h5, ".hdf": _h5, ".zarr": _zarr}
     read = readers.get(file.suffix.lower())
-    if read is None:
+    if read is None and not is_url(path):
         return None
     try:
-        size = read(file, key)
+        size = _zarr(*split_url(str(path))) if is_url(path) else read(file, key) if read else None
     except Exception:  # odd metadata must not prevent reading the image
         return None
     return size if size and len(size) > 1 and all(np.isfinite(size)) and min(size) > 0 else None
@@ -116,7 +116,7 @@ def _h5(file: Path, key: str | None) -> tuple[float, ...] | None:
     return None
 
 
-def _zarr(file: Path, key: str | None) -> tuple[float, ...] | None:
+def _zarr(file: Path | str, key: str | None) -> tuple[float, ...] | None:
     """Voxel size of an OME-Zarr pyramid, from its finest level or from the array that the key names."""
     import zarr
 

@@ -16,6 +16,12 @@ def window_at(start: Sequence[int], shape: Sequence[int]) -> Window:
     return tuple(slice(first, first + size) for first, size in zip(start, shape, strict=True))
 
 
+def in_words(window: Window) -> str:
+    """A window of the last axes of space in words, ``z 0:64, y 0:512, x 512:1024``."""
+    axes = "zyx"[-len(window) :]
+    return ", ".join(f"{axis} {side.start}:{side.stop}" for axis, side in zip(axes, window, strict=True))
+
+
 def crop(array: np.ndarray, window: Window, outside: int | None = None) -> np.ndarray:
     """Cut a window of the last axes out of ``(..., *space)``; a view where it lies inside the array.
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from segraft.errors import UserError, not_installed
-from segraft.images.channels import fullest, grey, to_channels_first
+from segraft.images.channels import check_count, grey, model_layout
 from segraft.images.normalisation import Scale, SharedScale
 from segraft.images.windows import crop
 from segraft.labels.relabel import consecutive
@@ -227,23 +227,13 @@ class Model:
 
     def channels_first(self, image: np.ndarray, channels: Sequence[int] | None = None) -> np.ndarray:
         """Bring an image to ``(C, *space)`` with the channels of the training; ``UserError`` where that fails."""
-        image, ndim, count = np.asarray(image), self.geometry.ndim, self.geometry.in_channels
-        shape = image.shape
-        if not image.size:
-            raise UserError(f"an image: got shape {shape}, expected at least one pixel; export it again")
-        channels = channels if channels is not None else self.config.channels
-        first = len(shape) == ndim + 1 and shape[0] == count and (count == 1 or shape[-1] != count)
-        if channels is not None or not first:
-            image = to_channels_first(image, ndim, channels)
-        if count == 1 and channels is None:
-            image = grey(image)
-        if len(image) != count:
-            example = " ".join(map(str, fullest(image, count) if len(image) > count else [0] * count))
-            raise UserError(
-                f"an image of shape {shape}: got {len(image)} channels, expected {count}, as in training; "
-                f"choose which (channels, for example {example})"
-            )
-        return image
+        image, count = np.asarray(image), self.geometry.in_channels
+        chosen = channels if channels is not None else self.config.channels
+        arranged = model_layout(image.shape, self.geometry.ndim, count, chosen)(image)
+        if count == 1 and chosen is None:
+            arranged = grey(arranged)
+        check_count(arranged, image.shape, count)
+        return arranged
 
     def _tile(self, tile: int | Sequence[int] | None, max_memory: float | None, space: Space) -> Space | None:
         return PredictOptions(tile=tile, max_memory=max_memory).tile_shape(self.runner, self.config, space)
