@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,15 @@ def in_words(window: Window) -> str:
     """A window of the last axes of space in words, ``z 0:64, y 0:512, x 512:1024``."""
     axes = "zyx"[-len(window) :]
     return ", ".join(f"{axis} {side.start}:{side.stop}" for axis, side in zip(axes, window, strict=True))
+
+
+def crop_from(read: Callable[[Window], np.ndarray], extents: Sequence[int], window: Window) -> np.ndarray:
+    """Cut a window out of an array ``(..., *extents)`` of which ``read`` gives boxes inside; see ``crop``."""
+    indices = [_mirror(np.arange(side.start, side.stop), size) for side, size in zip(window, extents, strict=True)]
+    box = tuple(slice(int(index.min()), int(index.max()) + 1) for index in indices)
+    inside: tuple[Any, ...] = (..., *np.ix_(*(index - side.start for index, side in zip(indices, box, strict=True))))
+    part = read(box)
+    return part if box == window else part[inside]
 
 
 def crop(array: np.ndarray, window: Window, outside: int | None = None) -> np.ndarray:

@@ -27,6 +27,11 @@ def consecutive(labels: np.ndarray) -> np.ndarray:
     return numbers.astype(id_dtype(int(instance.sum())))[rows]
 
 
+def following(labels: np.ndarray, count: int) -> np.ndarray:
+    """Labels ``(*space)`` with numbers above those of ``count`` others, uint64; 0 stays."""
+    return np.where(labels > 0, labels.astype(np.uint64) + np.uint64(count), np.uint64(0))
+
+
 def components(labels: np.ndarray) -> np.ndarray:
     """Number the connected pieces of labels ``(*space)``, int32: neighbours of equal label, also diagonal ones.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+from segraft.errors import UserError
 from segraft.graphs.offsets import ends
 from segraft.types import Offsets
 
@@ -23,6 +24,12 @@ def affinities(embedding: np.ndarray, offsets: Offsets) -> np.ndarray:
         here, there = ends(offset)
         _dot(units[:, *here], units[:, *there], affinity[here])
     return result
+
+
+def check(probability: np.ndarray) -> None:
+    """Raise ``UserError`` where a network gives no numbers."""
+    if np.isnan(probability.max()):
+        raise UserError("network output: got NaN, expected numbers; the weights are damaged: train again")
 
 
 def _dot(left: np.ndarray, right: np.ndarray, into: np.ndarray | None = None) -> np.ndarray:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -23,10 +24,11 @@ from segraft.model.maps import Maps
 from segraft.model.model_file import locate
 from segraft.model.object_size import fitted
 from segraft.model.options import PredictOptions
+from segraft.model.passes import run_tiles
 from segraft.model.resize import nearest, resize
 from segraft.model.runner import Runner
 from segraft.model.runtimes import open_exported
-from segraft.model.tiling import Region, Tile, overlap, scratch, tiles, within
+from segraft.model.tiling import Region, Tile, overlap, scratch, within
 from segraft.types import Geometry, Offsets, Space, Stored
 
 
@@ -252,19 +254,14 @@ class Model:
             probability[part.core] = of_window.probability(logits)
             if embedding is not None and region is not None and (shared := overlap(part.core, region)):
                 embedding[:, *within(shared, region)] = vectors[:, *within(shared, part.context)]
-        if np.isnan(probability.max()):
-            raise UserError("network output: got NaN, expected numbers; the weights are damaged: train again")
+        of_window.check(probability)
         return Maps(into, probability, embedding, scale)
 
     def _run(
         self, image: np.ndarray, scale: Scale, tile: Space | None, offsets: Offsets
     ) -> Iterator[tuple[Tile, np.ndarray, np.ndarray]]:
         """Yield each tile, its embedding ``(D, *context)`` and its foreground logits ``(*core)``."""
-        space = image.shape[1:]
-        for part in tiles(space, tile, self.geometry, offsets):
-            embedding, foreground = self.runner.run(scale(crop(image, part.window)))
-            context, core = within(part.context, part.output), within(part.core, part.output)
-            yield part, embedding[:, *context], foreground[core]
+        return run_tiles(self.runner, partial(crop, image), image.shape[1:], scale, tile, offsets)
 
 
 def _mask(mask: np.ndarray, space: Space) -> np.ndarray:

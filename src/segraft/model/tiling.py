@@ -35,27 +35,34 @@ class Tile(NamedTuple):
     """What the network has to see. It may reach beyond the image, see `segraft.images.windows.crop`."""
 
 
-def tiles(space: Space, tile: Space | None, geometry: Geometry, offsets: Offsets = ()) -> Iterator[Tile]:
-    """Cut an image into tiles that give the results of the whole image (one tile for None).
+def tiles(
+    space: Space, tile: Space | None, geometry: Geometry, offsets: Offsets = (), region: Region | None = None
+) -> Iterator[Tile]:
+    """Cut an image, or a region of it, into tiles that give the results of the whole image (one tile for None).
 
     Cores are equal, at most ``tile`` wide (rounded up to a multiple of the network's stride), and begin, as all
-    outputs do, at multiples of the stride, so that pooling meets the same pixels.
+    outputs do, at multiples of the stride, so that pooling meets the same pixels; so must the region.
     """
-    for parts in itertools.product(*grid(space, tile, geometry, offsets)):
+    for parts in itertools.product(*grid(space, tile, geometry, offsets, region)):
         yield Tile(*zip(*parts, strict=True))
 
 
-def grid(space: Space, tile: Space | None, geometry: Geometry, offsets: Offsets) -> list[list[Part]]:
+def grid(
+    space: Space, tile: Space | None, geometry: Geometry, offsets: Offsets, region: Region | None = None
+) -> list[list[Part]]:
     """For each axis the core, context, output and window of each tile along it; see ``tiles``."""
-    sides = tile or (None,) * len(space)
-    return [along(axis, *sizes, geometry, offsets) for axis, sizes in enumerate(zip(space, sides, strict=True))]
+    sides, region = tile or (None,) * len(space), region or tuple(slice(0, size) for size in space)
+    axes = zip(space, sides, region, strict=True)
+    return [along(axis, size, side, geometry, offsets, part) for axis, (size, side, part) in enumerate(axes)]
 
 
-def along(axis: int, size: int, tile: int | None, geometry: Geometry, offsets: Offsets) -> list[Part]:
-    """The tiles along one axis of so many pixels."""
-    sizes = Axis.of(geometry, axis, offsets)
-    width = _up(size, sizes.stride) if tile is None else sizes.width(size, tile)
-    return [sizes.part(start, min(start + width, size), size) for start in range(0, size, width)]
+def along(
+    axis: int, size: int, tile: int | None, geometry: Geometry, offsets: Offsets, region: slice | None = None
+) -> list[Part]:
+    """The tiles along one axis of so many pixels, or those that cover a region of it."""
+    sizes, (first, last) = Axis.of(geometry, axis, offsets), (region.start, region.stop) if region else (0, size)
+    width = _up(last - first, sizes.stride) if tile is None else sizes.width(last - first, tile)
+    return [sizes.part(start, min(start + width, last), size) for start in range(first, last, width)]
 
 
 class Axis(NamedTuple):

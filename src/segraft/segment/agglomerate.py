@@ -13,7 +13,7 @@ import numpy as np
 from segraft.errors import UserError, choose
 from segraft.segment.arguments import check, check_fraction, check_nearest, clipped
 from segraft.segment.fragments import absorb
-from segraft.segment.regions import region_graph
+from segraft.segment.regions import RegionGraph, join, region_graph
 from segraft.segment.watershed import watershed_fragments
 from segraft.types import Offsets, Stored
 
@@ -66,15 +66,23 @@ def waterz(
 
 def _by_mean(fragments: np.ndarray, nearest: np.ndarray, offsets: Offsets, threshold: float) -> np.ndarray:
     """Average linkage: with the threshold subtracted, merge while the strongest edge attracts."""
+    regions = region_graph(fragments, nearest, offsets)
+    return join(fragments, mean_groups(regions, threshold)) if len(regions.edges) else fragments
+
+
+def mean_groups(regions: RegionGraph, threshold: float, joinable: np.ndarray | None = None) -> np.ndarray:
+    """Groups ``(nodes,)``, from 0, of average linkage: the most alike merge first, while 1 − mean is below a threshold.
+
+    Fragments whose edges are not ``joinable``, boolean ``(edges,)``, stay apart.
+    """
     from bioimage_cpp.graph.agglomeration import GaspClusterPolicy
 
-    regions = region_graph(fragments, nearest, offsets)
-    if not len(regions.edges):
-        return fragments
+    weights = regions.means - (1 - threshold)
+    if joinable is not None:
+        weights[~joinable] = -1.0  # the strongest, so that they are kept apart before any others join
     policy = GaspClusterPolicy(linkage="mean")
-    return regions.join(
-        policy.optimize(regions.graph, regions.means - (1 - threshold), edge_sizes=regions.sizes.astype(float))
-    )
+    apart = {} if joinable is None else {"is_mergeable": joinable}
+    return policy.optimize(regions.graph, weights, edge_sizes=regions.sizes.astype(float), **apart)
 
 
 def _by_median(fragments: np.ndarray, nearest: np.ndarray, offsets: Offsets, threshold: float) -> np.ndarray:
@@ -85,7 +93,7 @@ def _by_median(fragments: np.ndarray, nearest: np.ndarray, offsets: Offsets, thr
     if not len(regions.edges):
         return fragments
     policy = MalaClusterPolicy(num_bins=BINS, threshold=threshold)
-    return regions.join(policy.optimize(regions.graph, 1 - regions.maxima))
+    return join(fragments, policy.optimize(regions.graph, 1 - regions.maxima))
 
 
 def _by_quantile(

@@ -6,6 +6,7 @@ segmenter leaves thin fragments there. Everything here works on arrays of all se
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import floor, inf, sqrt
 
@@ -61,17 +62,26 @@ def absorb(labels: np.ndarray, attraction: np.ndarray, thickness: float, minimum
     if thick.all() and minimum_size <= 1:
         return labels
     segments = _segments(labels, attraction, thick)
+    numbers = homes(segments, lambda home: thick_segments(home[labels], thickness, count), minimum_size)
+    return numbers.astype(labels.dtype)[labels]
+
+
+def homes(segments: Segments, thick_of: Callable[[np.ndarray], np.ndarray], minimum_size: int) -> np.ndarray:
+    """What each of the segments 0 to n becomes, ``(n + 1,)``: consecutive numbers from 1, or 0 where it vanishes.
+
+    ``thick_of`` says which are thick once all have become what it is given, ``(n + 1,)`` both; see ``absorb``.
+    """
+    count = len(segments.sizes) - 1
     home = np.arange(count + 1)  # what each of the first segments has become
     while (parents := _next_parents(segments, minimum_size)) is not None:
         segments, home = _joined(segments, parents), parents[home]
         if _parents(segments, ~segments.thick) is not None:  # thin ones that joined may have become thick
-            grown = thick_segments(home[labels], thickness, count)
-            segments = replace(segments, thick=segments.thick | grown)
+            segments = replace(segments, thick=segments.thick | thick_of(home))
     home[segments.sizes[home] < minimum_size] = 0
     kept = np.zeros(count + 1, bool)
     kept[home[1:]] = True
     kept[0] = False
-    return (np.cumsum(kept) * kept)[home].astype(labels.dtype)[labels]
+    return (np.cumsum(kept) * kept)[home]
 
 
 def _next_parents(segments: Segments, minimum_size: int) -> np.ndarray | None:
@@ -92,11 +102,11 @@ def _segments(labels: np.ndarray, attraction: np.ndarray, thick: np.ndarray) -> 
         touching = np.flatnonzero((here != before) & (np.minimum(here, before) > 0))
         pairs.append(np.stack([here.reshape(-1)[touching], before.reshape(-1)[touching]]).astype(np.int64))
         values.append(affinity[later].reshape(-1)[touching].astype(np.float64))
-    edges = _distinct(np.concatenate(pairs, 1).T, np.concatenate(values), len(thick))
+    edges = distinct(np.concatenate(pairs, 1).T, np.concatenate(values), len(thick))
     return Segments(np.bincount(labels.ravel(), minlength=len(thick)), thick, *edges)
 
 
-def _distinct(edges: np.ndarray, attraction: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def distinct(edges: np.ndarray, attraction: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Add up edges between the same two of ``size`` segments; those of a segment with itself go."""
     one, other = edges.T
     between = one != other
@@ -133,7 +143,7 @@ def _joined(segments: Segments, parents: np.ndarray) -> Segments:
     sizes = np.bincount(parents, weights=segments.sizes, minlength=size).astype(np.int64)
     thick = np.bincount(parents, weights=segments.thick, minlength=size) > 0
     thick[parents != np.arange(size)] = True  # no fragment any more
-    return Segments(sizes, thick, *_distinct(parents[segments.edges], segments.attraction, size))
+    return Segments(sizes, thick, *distinct(parents[segments.edges], segments.attraction, size))
 
 
 def thick_segments(labels: np.ndarray, thickness: float, count: int) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from segraft.segment.arguments import check, check_fraction, check_long, check_nearest, clipped
 from segraft.segment.fragments import absorb
-from segraft.segment.regions import RegionGraph, region_graph
+from segraft.segment.regions import RegionGraph, join, region_graph
 from segraft.segment.watershed import watershed_fragments
 from segraft.types import Offsets, Stored
 
@@ -95,33 +97,35 @@ def _segment(
         check_long(offsets, "lifted multicut")
     ndim = affinities.ndim - 1
     nearest = clipped(affinities[:ndim])
-    regions = region_graph(watershed_fragments(nearest, foreground, boundary, worst), nearest, offsets[:ndim])
-    labels = regions.fragments
+    labels = watershed_fragments(nearest, foreground, boundary, worst)
+    regions = region_graph(labels, nearest, offsets[:ndim])
     if len(regions.edges):
         costs = edge_costs(regions.means, regions.sizes, beta)
-        groups = _lifted(regions, costs, affinities, offsets, beta) if lifted else _plain(regions, costs)
-        labels = regions.join(groups)
+        find = partial(_lifted, labels, affinities, offsets, beta) if lifted else multicut_groups
+        labels = join(labels, find(regions, costs))
     return absorb(labels, nearest, thickness, minimum_size)
 
 
-def _plain(regions: RegionGraph, costs: np.ndarray) -> np.ndarray:
-    """Groups ``(nodes,)`` of the multicut by Kernighan-Lin, begun greedily."""
+def multicut_groups(regions: RegionGraph, costs: np.ndarray) -> np.ndarray:
+    """Groups ``(nodes,)``, from 0, of the multicut by Kernighan-Lin, begun greedily."""
     from bioimage_cpp.graph.multicut import KernighanLinMulticut, MulticutObjective
 
     return KernighanLinMulticut().optimize(MulticutObjective(regions.graph, costs))
 
 
-def _lifted(regions: RegionGraph, costs: np.ndarray, affinities: Stored, offsets: Offsets, beta: float) -> np.ndarray:
+def _lifted(
+    fragments: np.ndarray, affinities: Stored, offsets: Offsets, beta: float, regions: RegionGraph, costs: np.ndarray
+) -> np.ndarray:
     """Groups ``(nodes,)`` of the lifted multicut by Kernighan-Lin, begun greedily."""
     from bioimage_cpp.graph import features, region_adjacency_graph
     from bioimage_cpp.graph.lifted_multicut import LiftedKernighanLinMulticut, LiftedMulticutObjective
 
-    fragments, ndim = regions.fragments, affinities.ndim - 1
+    ndim = affinities.ndim - 1
     graph = region_adjacency_graph(fragments, number_of_threads=1)
     pairs = features.lifted_edges_from_affinities(graph, fragments, offsets[ndim:], number_of_threads=1)
     pairs = pairs[pairs[:, 0] > 0]  # background is no node
     if not len(pairs):
-        return _plain(regions, costs)
+        return multicut_groups(regions, costs)
     far = clipped(affinities[ndim:])
     means, sizes = features.lifted_affinity_features(fragments, far, offsets[ndim:], pairs, number_of_threads=1).T
     objective = LiftedMulticutObjective(

@@ -14,10 +14,11 @@ from segraft.types import Offsets
 class RegionGraph:
     """Fragments as nodes, an edge where two of them touch; background (0) is no node.
 
-    ``fragments (*space)`` holds consecutive ids from 1; node i is fragment i + 1.
+    Fragments have consecutive ids from 1; node i is fragment i + 1.
     """
 
-    fragments: np.ndarray
+    count: int
+    """Number of fragments."""
     edges: np.ndarray
     """Nodes of each edge, ``(edges, 2)``, the lower one first; sorted."""
     means: np.ndarray
@@ -32,11 +33,12 @@ class RegionGraph:
         """This graph as one of ``bioimage-cpp``, with edges in the order of ``edges``."""
         from bioimage_cpp.graph import UndirectedGraph
 
-        return UndirectedGraph.from_unique_edges(int(self.fragments.max()), self.edges)
+        return UndirectedGraph.from_unique_edges(self.count, self.edges)
 
-    def join(self, groups: np.ndarray) -> np.ndarray:
-        """Return labels ``(*space)`` from 1 of the groups ``(nodes,)``, from 0, that the fragments belong to."""
-        return np.concatenate([np.zeros(1, np.uint64), groups.astype(np.uint64) + np.uint64(1)])[self.fragments]
+
+def join(fragments: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return labels ``(*space)`` from 1 of the groups ``(nodes,)``, from 0, that fragments ``(*space)`` belong to."""
+    return np.concatenate([np.zeros(1, np.uint64), groups.astype(np.uint64) + np.uint64(1)])[fragments]
 
 
 def region_graph(fragments: np.ndarray, nearest: np.ndarray, offsets: Offsets) -> RegionGraph:
@@ -48,4 +50,4 @@ def region_graph(fragments: np.ndarray, nearest: np.ndarray, offsets: Offsets) -
     edges, columns = graph.uv_ids(), features.COMPLEX_EDGE_FEATURE_NAMES
     kept = edges[:, 0] > 0
     means, maxima, sizes = (table[kept, columns.index(name)] for name in ("mean", "max", "size"))
-    return RegionGraph(fragments, edges[kept] - np.uint64(1), means, maxima, sizes)
+    return RegionGraph(int(fragments.max()), edges[kept] - np.uint64(1), means, maxima, sizes)

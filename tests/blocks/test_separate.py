@@ -1,0 +1,71 @@
+"""Separate objects in blocks are those of the whole image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blocks.fakes import cells, echo, job_of, whole
+from blocks.same import in_blocks, same
+from segraft.blocks import job as jobs
+from segraft.blocks.separate import segment
+from segraft.model.config import Segmentation
+
+
+@pytest.fixture(autouse=True)
+def echoing(monkeypatch):
+    monkeypatch.setattr(jobs, "opened", echo)
+
+
+RULES = st.builds(Segmentation, thickness=st.sampled_from([0.0, 1.0, 2.0]), minimum_size=st.sampled_from([0, 4]))
+SIDES = {2: (st.integers(4, 70), st.integers(3, 40)), 3: (st.integers(3, 16), st.integers(3, 8))}
+
+
+@st.composite
+def scenes(draw, ndim):
+    space, block = (tuple(draw(sides) for _ in range(ndim)) for sides in SIDES[ndim])
+    return draw(st.integers(0, 10**6)), space, block, draw(st.sampled_from([0.2, 0.5, 0.9])), draw(RULES)
+
+
+@settings(max_examples=30, deadline=None)
+@given(scene=scenes(2))
+def test_in_blocks_is_whole(scene, tmp_path_factory):
+    seed, space, block, density, rules = scene
+    image = cells(seed, space, density)
+    labels, _ = in_blocks(job_of(tmp_path_factory.mktemp("run"), image, block, rules), segment)
+    assert same(labels, whole(image, rules))
+
+
+@settings(max_examples=15, deadline=None)
+@given(scene=scenes(3))
+def test_in_blocks_is_whole_of_volumes(scene, tmp_path_factory):
+    seed, space, block, density, rules = scene
+    image = cells(seed, space, density, 0.8)
+    labels, _ = in_blocks(job_of(tmp_path_factory.mktemp("run"), image, block, rules), segment)
+    assert same(labels, whole(image, rules))
+
+
+@settings(max_examples=15, deadline=None)
+@given(scene=scenes(2))
+def test_large_pieces_are_cut_and_stitched(scene, tmp_path_factory):
+    seed, space, block, density, _ = scene
+    image, rules = cells(seed, space, density), Segmentation(thickness=0.0)
+    labels, found = in_blocks(job_of(tmp_path_factory.mktemp("run"), image, block, rules, largest=0), segment)
+    expected = whole(image, rules)
+    assert ((labels > 0) == (expected > 0)).all()
+    reach = min(64, *block)
+    if found.cut and all(size <= side + reach for size, side in zip(space, block, strict=True)):
+        assert same(labels, expected)  # every block saw all of the image
+
+
+def test_what_overlaps_is_stitched(tmp_path):
+    image = np.zeros((5, 40, 120), np.float32)
+    image[0], image[4] = 1, -9
+    image[4, 10:20, 5:115] = 9  # one bar through four blocks
+    image[4, 25:35, 5:60] = image[4, 25:35, 62:110] = 9
+    labels, found = in_blocks(job_of(tmp_path, image, (40, 32), Segmentation(), largest=100), segment)
+    assert found.objects == 3
+    assert found.cut == 3
+    assert same(labels, whole(image, Segmentation()))

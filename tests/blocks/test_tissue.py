@@ -1,0 +1,111 @@
+"""Dense tissue in blocks is what the same fragments give in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blocks.fakes import DIM, OFFSETS, cells, echo, job_of
+from blocks.same import in_blocks, same
+from segraft.blocks import graph
+from segraft.blocks import job as jobs
+from segraft.errors import UserError
+from segraft.model import affinities as of_window
+from segraft.model.config import Segmentation
+from segraft.segment.agglomerate import mean_groups
+from segraft.segment.arguments import clipped
+from segraft.segment.fragments import absorb
+from segraft.segment.multicut import edge_costs, multicut_groups
+from segraft.segment.regions import join, region_graph
+
+
+@pytest.fixture(autouse=True)
+def echoing(monkeypatch):
+    monkeypatch.setattr(jobs, "opened", echo)
+
+
+def fragments_of(job):
+    fragments, base = np.zeros(job.space, np.uint64), 0
+    for number in range(len(job.grid)):
+        own = job.folder.load("network", number, "labels")["labels"].astype(np.uint64)
+        fragments[job.grid.box(number)] = np.where(own, own + np.uint64(base), 0)
+        base += int(own.max())
+    return fragments
+
+
+def in_memory(job, image, fragments):
+    """The same fragments, merged at once by the functions of `segraft.segment`."""
+    rules, ndim = job.segmentation, len(job.space)
+    nearest = clipped(of_window.affinities(image[:DIM], OFFSETS[ndim])[:ndim])
+    regions = region_graph(fragments, nearest, OFFSETS[ndim][:ndim])
+    groups = np.arange(regions.count)
+    if len(regions.edges) and rules.segmenter == "waterz":
+        groups = mean_groups(regions, rules.settings.get("threshold", 0.5))
+    elif len(regions.edges):
+        groups = multicut_groups(regions, edge_costs(regions.means, regions.sizes, 0.5))
+    return absorb(join(fragments, groups), nearest, rules.thickness, rules.minimum_size)
+
+
+SIDES = {2: (st.integers(4, 60), st.integers(3, 40)), 3: (st.integers(3, 14), st.integers(3, 8))}
+
+
+@st.composite
+def scenes(draw):
+    ndim = draw(st.sampled_from([2, 3]))
+    space, block = (tuple(draw(sides) for _ in range(ndim)) for sides in SIDES[ndim])
+    segmenter = draw(st.sampled_from(["waterz", "multicut"]))
+    rules = Segmentation(
+        segmenter, thickness=draw(st.sampled_from([0.0, 2.0])), minimum_size=draw(st.sampled_from([0, 9]))
+    )
+    return draw(st.integers(0, 10**6)), space, block, draw(st.sampled_from([0.5, 0.95])), rules
+
+
+@settings(max_examples=40, deadline=None)
+@given(scene=scenes())
+def test_the_same_fragments_give_the_same_segments(scene, tmp_path_factory):
+    seed, space, block, density, rules = scene
+    image = cells(seed, space, density, 1.2)
+    job = job_of(tmp_path_factory.mktemp("run"), image, block, rules)
+    labels, _ = in_blocks(job, graph.segment)
+    assert same(labels, in_memory(job, image, fragments_of(job)))
+
+
+@pytest.mark.parametrize("segmenter", ["waterz", "multicut", "mutex"])
+def test_filled_tissue_has_no_gaps_and_keeps_its_segments(tmp_path, segmenter):
+    image = cells(3, (60, 50), 0.8)
+    rules = Segmentation(segmenter, thickness=0.0)
+    bare, _ = in_blocks(job_of(tmp_path / "bare", image, (30, 25), rules), graph.segment)
+    filled, _ = in_blocks(job_of(tmp_path / "filled", image, (30, 25), replace(rules, fill=True)), graph.segment)
+    assert filled.all()
+    np.testing.assert_array_equal(filled[bare > 0], bare[bare > 0])
+
+
+def test_segments_of_the_mutex_watershed_that_touch_in_a_block_stay_apart(tmp_path):
+    image = cells(5, (40, 60), 0.9)
+    rules = Segmentation(thickness=0.0)
+    job = job_of(tmp_path, image, (40, 30), rules)
+    labels, found = in_blocks(job, graph.segment)
+    fragments = fragments_of(job)
+    for number in range(2):
+        box = job.grid.box(number)
+        touching = region_graph(fragments[box], np.ones((2, 40, 30), np.float32), OFFSETS[2][:2]).edges + 1
+        first, rows = np.unique(fragments, return_index=True)
+        name = dict(zip(first.tolist(), labels.ravel()[rows].tolist(), strict=True))
+        assert all(name[a] != name[b] for a, b in touching.tolist())
+    assert found.objects < fragments.max()
+
+
+@pytest.mark.parametrize(
+    ("rules", "word"),
+    [
+        (Segmentation("lifted-multicut"), "lifted-multicut"),
+        (Segmentation("waterz", settings={"score": "median"}), "median"),
+    ],
+)
+def test_what_does_not_add_up_is_refused(tmp_path, rules, word):
+    with pytest.raises(UserError, match=word):
+        graph.check(job_of(tmp_path, cells(0, (8, 8)), (4, 4), rules))
