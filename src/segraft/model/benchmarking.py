@@ -22,6 +22,7 @@ import numpy as np
 from segraft.data import open_dataset
 from segraft.errors import UserError
 from segraft.model.config import ModelConfig, NetworkConfig
+from segraft.model.hardware import resident_peak
 from segraft.model.model import Model, load
 from segraft.model.model_file import locate, shipped
 from segraft.model.runner import Runner
@@ -224,17 +225,4 @@ def predict_alone(subject: str, threads: str, device: str, *size: str) -> None:
     model, trained = open_subject(subject, device)
     with _threads(int(threads), model.runner):
         timed(model, scene(tuple(map(int, size)), model.geometry.in_channels), trained)
-    print(model.runner.peak() if model.runner.device.startswith("cuda") else _resident_peak())
-
-
-def _resident_peak() -> int | None:
-    """Highest resident memory of this process in bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage would tell, on Linux, the parent's if that is larger
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) * 1024
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+    print(model.runner.peak() if model.runner.device.startswith("cuda") else resident_peak())

@@ -25,3 +25,16 @@ def _processor() -> str:
     lines = PROCESSORS.read_text(encoding="utf-8").splitlines() if PROCESSORS.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def resident_peak() -> int | None:
+    """Highest resident memory of this process in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would tell, on Linux, the parent's if that is larger
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS

@@ -45,6 +45,11 @@ class Pace:
         self._told = now
         return True
 
+    def rate(self, done: int) -> str:
+        """How many parts were done per minute so far, in words."""
+        minutes = max(self._clock() - self._started, 1e-9) / 60
+        return f"{(done - self.begin) / minutes:.3g} per minute"
+
     def left(self, done: int) -> str:
         """``, 12 min left``, from how fast the parts were done so far; nothing where that cannot be told."""
         if self.total is None or done <= self.begin:
@@ -87,6 +92,27 @@ def receiving(what: str, total: int | None, begin: int, console: Console) -> Ite
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(what, total=total, completed=begin)
         yield lambda count: progress.advance(task, count)
+
+
+@contextmanager
+def counted(what: str, total: int, begin: int) -> Iterator[Callable[[], None]]:
+    """Yield a function to call whenever one of ``total`` parts is done; ``begin`` of them were done before."""
+    if has_bars():
+        from rich.progress import MofNCompleteColumn, Progress
+
+        with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=messages()) as progress:
+            task = progress.add_task(what, total=total, completed=begin)
+            yield lambda: progress.advance(task)
+        return
+    pace, done = Pace(total, begin), begin
+
+    def tell() -> None:
+        nonlocal done
+        done += 1
+        if pace.due():
+            say(f"{what}: {done} of {total}, {pace.rate(done)}{pace.left(done)}")
+
+    yield tell
 
 
 def _told_in_lines(what: str, total: int | None, begin: int) -> Callable[[int], None]:
