@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from segraft.images.signal import BLOCK, measure, shows, together
+from segraft.images.signal import measure, shows, together
+from segraft.images.survey import BLOCK
 
 SIDE = 256
 OFFSET, NOISE, CELLS = 400, 20.0, 3200

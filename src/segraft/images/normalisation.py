@@ -29,14 +29,14 @@ class Scale:
         """Map an image ``(C, *space)`` to float32; a channel without a range becomes zeros."""
         result = np.empty(image.shape, np.float32)
         for channel, (low, high), out in zip(image, self.ranges, result, strict=True):
-            out[...] = 0 if low == high else np.maximum((_real(channel) - low) / (high - low), 0)
+            out[...] = 0 if low == high else np.maximum((real(channel) - low) / (high - low), 0)
             if self.compressed:
                 bright = out > 1
                 out[bright] = 1 + np.log(out[bright])
         return result
 
 
-def _real(channel: np.ndarray) -> np.ndarray:
+def real(channel: np.ndarray) -> np.ndarray:
     """Copy a channel to a floating-point type that represents its grey values without loss."""
     # float32 holds 8- and 16-bit integers exactly; wider ones need float64 until the offset is subtracted
     wide = channel.dtype.itemsize > 2 and channel.dtype != np.float32
@@ -76,8 +76,8 @@ class Normalisation:
         """
         check_pixels(image, name)
         if self.percentiles is None:
-            return _of_blocks([measure(channel) for channel in image], self.compressed)
-        return Scale(tuple(_between(_real(channel), self.percentiles) for channel in image), self.compressed)
+            return of_blocks([measure(channel) for channel in image], self.compressed)
+        return Scale(tuple(_between(real(channel), self.percentiles) for channel in image), self.compressed)
 
 
 class Unlike(UserError):
@@ -123,12 +123,13 @@ class SharedScale:
             raise UserError("one scale for all: got no image that can be read, expected one at least; check the paths")
         channels, percentiles = list(zip(*self._seen, strict=True)), self.normalisation.percentiles
         if percentiles is None:
-            return _of_blocks([together(parts) for parts in channels], self.normalisation.compressed)
+            return of_blocks([together(parts) for parts in channels], self.normalisation.compressed)
         ranges = [_between(np.concatenate(parts), percentiles) for parts in channels]
         return Scale(tuple(ranges), self.normalisation.compressed)
 
 
-def _of_blocks(channels: Sequence[Blocks], compressed: bool) -> Scale:
+def of_blocks(channels: Sequence[Blocks], compressed: bool) -> Scale:
+    """The map of what the blocks of each channel show."""
     return Scale(
         tuple(blocks.range() for blocks in channels), compressed, signal=any(blocks.signal for blocks in channels)
     )
@@ -146,7 +147,7 @@ def _between(values: np.ndarray, percentiles: tuple[float, float]) -> tuple[floa
 def _some(channel: np.ndarray) -> np.ndarray:
     """Pixels of a channel, evenly spaced: enough for its percentiles."""
     flat = channel.reshape(-1)
-    return _real(flat[:: max(1, flat.size // SOME)])
+    return real(flat[:: max(1, flat.size // SOME)])
 
 
 def check_percentiles(percentiles: tuple[float, float]) -> None:

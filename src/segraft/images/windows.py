@@ -16,6 +16,11 @@ def window_at(start: Sequence[int], shape: Sequence[int]) -> Window:
     return tuple(slice(first, first + size) for first, size in zip(start, shape, strict=True))
 
 
+def whole(space: Sequence[int]) -> Window:
+    """The window of all of an array."""
+    return window_at([0] * len(space), space)
+
+
 def in_words(window: Window) -> str:
     """A window of the last axes of space in words, ``z 0:64, y 0:512, x 512:1024``."""
     axes = "zyx"[-len(window) :]
