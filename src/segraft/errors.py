@@ -18,10 +18,14 @@ NO_TORCH = (
     "PyTorch is not installed; expected it to train, to export, and to run models that were not exported; "
     "run: pip install 'segraft[torch]', or use an exported model (segraft export)"
 )
+NO_BLOCKS = "prediction block by block is not installed; expected dask; run: pip install 'segraft[blocks]'"
 MISSING = {
     "torch": NO_TORCH,
     "jaxtyping": NO_TORCH,
     "lightning": "training is not installed; expected lightning; run: pip install 'segraft[train]'",
+    "dask": NO_BLOCKS,
+    "distributed": NO_BLOCKS,
+    "pyarrow": "Parquet is not installed; expected pyarrow; run: pip install 'segraft[blocks]', or write a .csv",
     "tensorboard": "training is not installed; expected tensorboard; run: pip install 'segraft[train]'",
 }
 """What to say of libraries that the base install lacks."""

@@ -71,7 +71,7 @@ def measure(
     Memory grows with the largest object, not with the number of objects.
     """
     names = columns(labels.ndim, 0 if image is None else len(image), voxel_size is not None)
-    spacing = (1.0,) * labels.ndim if voxel_size is None else _micrometres(voxel_size)
+    spacing = (1.0,) * labels.ndim if voxel_size is None else micrometres(voxel_size)
     rows = []
     for number, box in boxes(labels):
         mask = labels[box] == number
@@ -87,7 +87,7 @@ def measure(
     return rows
 
 
-def _micrometres(voxel_size: Sequence[float]) -> tuple[float, ...]:
+def micrometres(voxel_size: Sequence[float]) -> tuple[float, ...]:
     """A size in nm per axis in µm; as files store fractions, axes that differ by less than 0.1 % are equal."""
     sizes = np.divide(voxel_size, NANOMETRES)
     alike = np.ptp(sizes) < 1e-3 * sizes.min()
