@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import shutil
-import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -216,18 +213,6 @@ def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
         create(tmp_path / "a.zarr", (100, 100), np.uint32, (64, 64))
     assert "a.zarr" in one_line(error)
     assert [file.name for file in tmp_path.rglob("*")] == ["a.zarr", "mine"]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 128 KB, where one may be mounted."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", place]
-    if not shutil.which("mount") or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no disk may be mounted here")
-    yield place
-    subprocess.run(["umount", place], check=True)
 
 
 def test_a_full_disk_is_one_line(small_disk: Path) -> None:

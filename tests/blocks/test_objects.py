@@ -149,6 +149,31 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, name: str, monkeypatch: pyte
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_a_disk_that_fills_up_is_one_line(small_disk: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_table, "AT_ONCE", 100)
+    objects = merge(in_blocks(np.random.default_rng(0).permutation(10_000).reshape(100, 100) + 1, None, (100, 100)))
+    with pytest.raises(UserError, match="No space left") as error:
+        write_objects(small_disk / name, objects)
+    assert name in one_line(error)
+    assert not list(small_disk.iterdir())
+
+
+def test_objects_belong_to_the_block_that_they_begin_in() -> None:
+    labels = np.random.default_rng(0).integers(0, 40, (30, 50)).astype(np.uint32)
+    labels[20:, 30:] = 77
+    objects = merge(in_blocks(labels, None, (8, 11)))
+    blocks = objects.by_block(labels.shape, (8, 11))
+    boxes = grid(labels.shape, (8, 11))
+    assert len(blocks) == len(boxes)
+    assert sorted(number for block in blocks for number in block.id.tolist()) == objects.id.tolist()
+    for block, box in zip(blocks, boxes, strict=True):
+        assert np.all(np.diff(block.id.astype(int)) > 0)
+        for first in block.first.tolist():
+            assert all(side.start <= place < side.stop for place, side in zip(first, box, strict=True))
+    assert sum(len(block.id) for block in merge(in_blocks(labels * 0, None, (8, 11))).by_block((30, 50), (8, 11))) == 0
+
+
 def test_what_cannot_be_written_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"'\.xlsx'.*\.parquet"):
         check_table(tmp_path / "a.xlsx")

@@ -34,9 +34,17 @@ class Objects(NamedTuple):
     total: np.ndarray  # (n, channels)
     largest: np.ndarray  # (n, channels)
 
-    def part(self, rows: slice) -> Objects:
+    def part(self, rows: slice | np.ndarray) -> Objects:
         """Return some of the objects."""
         return Objects(*(values[rows] for values in self))
+
+    def by_block(self, space: Sequence[int], block: Sequence[int]) -> list[Objects]:
+        """Return for each block of a grid over ``(*space)`` the objects whose boxes begin in it, ids ascending."""
+        counts = [-(-extent // size) for extent, size in zip(space, block, strict=True)]
+        blocks = np.ravel_multi_index(tuple((self.first // np.array(block)).T), counts)
+        order = np.argsort(blocks, kind="stable")
+        ends = np.searchsorted(blocks[order], np.arange(1, int(np.prod(counts))))
+        return [self.part(rows) for rows in np.split(order, ends)]
 
 
 def pairs(ndim: int) -> list[tuple[int, int]]:

@@ -28,12 +28,15 @@ def outlines(labels: np.ndarray) -> dict[str, Any]:
     several parts is a MultiPolygon; pixels that meet at a corner only are in different parts. The name of each feature
     is the object's id; unknown pixels (−1) are a region of the class ``Ignore*``. Raises ``UserError`` for volumes.
     """
-    features = [
-        _feature(polygons, objectType="detection", name=str(number)) for number, polygons in object_polygons(labels)
-    ]
+    features = [object_feature(number, polygons) for number, polygons in object_polygons(labels)]
     if unknown := mask_polygons(labels == UNKNOWN):
         features.append(_feature(unknown, objectType="annotation", classification={"name": IGNORED}))
     return {"type": "FeatureCollection", "features": features}
+
+
+def object_feature(number: int, polygons: list[list[Ring]]) -> dict[str, Any]:
+    """Return the feature of an object by its id and the polygons of its parts."""
+    return _feature(polygons, objectType="detection", name=str(number))
 
 
 def _feature(polygons: list[list[Ring]], **properties: Any) -> dict[str, Any]:
@@ -47,10 +50,15 @@ def object_polygons(labels: np.ndarray) -> Iterator[tuple[int, list[list[Ring]]]
 
     Rings are closed lists of [x, y] along the edges of pixels. Raises ``UserError`` for volumes.
     """
-    if labels.ndim != 2:
-        raise UserError(f"outlines: got labels of shape {labels.shape}, expected 2-D labels; omit the outlines")
+    check_flat(labels.shape)
     for number, box in boxes(labels):
         yield number, mask_polygons(labels[box] == number, (box[0].start, box[1].start))
+
+
+def check_flat(shape: tuple[int, ...]) -> None:
+    """Raise ``UserError`` for labels of a shape that has no outlines."""
+    if len(shape) != 2:
+        raise UserError(f"outlines: got labels of shape {shape}, expected 2-D labels; omit the outlines")
 
 
 def mask_polygons(mask: np.ndarray, origin: tuple[int, int] = (0, 0)) -> list[list[Ring]]:
