@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from blocks.fakes import cells, echo, job_of, whole
 from blocks.same import in_blocks, same
-from segraft.blocks import job as jobs
+from segraft.blocks import maps
 from segraft.blocks.separate import segment
 from segraft.model.config import Segmentation
 
 
 @pytest.fixture(autouse=True)
 def echoing(monkeypatch):
-    monkeypatch.setattr(jobs, "opened", echo)
+    monkeypatch.setattr(maps, "opened", echo)
 
 
 RULES = st.builds(Segmentation, thickness=st.sampled_from([0.0, 1.0, 2.0]), minimum_size=st.sampled_from([0, 4]))

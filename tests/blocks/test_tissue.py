@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blocks.fakes import DIM, OFFSETS, cells, echo, job_of
 from blocks.same import in_blocks, same
 from segraft.blocks import graph
-from segraft.blocks import job as jobs
+from segraft.blocks import maps
 from segraft.errors import UserError
 from segraft.model import affinities as of_window
 from segraft.model.config import Segmentation
@@ -25,7 +25,7 @@ from segraft.segment.regions import join, region_graph
 
 @pytest.fixture(autouse=True)
 def echoing(monkeypatch):
-    monkeypatch.setattr(jobs, "opened", echo)
+    monkeypatch.setattr(maps, "opened", echo)
 
 
 def fragments_of(job):

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
-
-import numpy as np
+from functools import lru_cache
 
 from segraft.blocks.cutting import Grid
 from segraft.blocks.work_folder import WorkFolder
 from segraft.images.lazy import Source
 from segraft.images.normalisation import Scale
-from segraft.images.windows import crop_from
-from segraft.model import affinities as of_window
 from segraft.model.config import Segmentation
 from segraft.model.model import Model, load
-from segraft.model.passes import run_tiles
-from segraft.model.tiling import Region, within
 from segraft.types import Offsets, Space
+
+NO_SCALE = Scale(())
 
 
 @dataclass(frozen=True)
@@ -38,8 +34,8 @@ class Job:
     """Parts of a block that the network computes at once."""
     largest: int
     """Pixels of the box of a piece of foreground up to which it is partitioned as a whole."""
-    scale: Scale
-    """How grey values are mapped."""
+    scale: Scale = NO_SCALE
+    """How grey values are mapped; known after the first look at the image."""
 
     @property
     def space(self) -> Space:
@@ -53,22 +49,3 @@ def opened(path: str, digest: str, device: str) -> Model:
     model = load(path, device)
     model.runner.use_threads(1)
     return model
-
-
-def maps(job: Job, number: int, frame: Region) -> tuple[np.ndarray, np.ndarray]:
-    """Affinities ``(N, *frame)`` and probability of the foreground ``(*frame)`` of a block; 0 in the frame around it.
-
-    Raises ``UserError`` where the image cannot be read and where the network gives no numbers.
-    """
-    model, core = opened(job.model, job.digest, job.device), job.grid.box(number)
-    shape = tuple(axis.stop - axis.start for axis in frame)
-    affinities, probability = np.zeros((len(job.offsets), *shape), np.float32), np.zeros(shape, np.float32)
-    with job.source.open() as image:
-        cut = partial(crop_from, image.read, job.space)
-        for part, vectors, logits in run_tiles(model.runner, cut, job.space, job.scale, job.tile, job.offsets, core):
-            place = within(part.core, frame)
-            own = within(part.core, part.context)
-            affinities[:, *place] = of_window.affinities(vectors, job.offsets)[:, *own]
-            probability[place] = of_window.probability(logits)
-    of_window.check(probability)
-    return affinities, probability

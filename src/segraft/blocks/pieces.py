@@ -14,7 +14,8 @@ import numpy as np
 from scipy import ndimage
 
 from segraft.blocks.cutting import Grid, grown
-from segraft.blocks.job import Job, maps
+from segraft.blocks.job import Job
+from segraft.blocks.maps import maps
 from segraft.model.tiling import Region, within
 from segraft.segment.mutex import STRIDES
 from segraft.types import Space

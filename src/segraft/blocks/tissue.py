@@ -12,7 +12,8 @@ from math import floor
 import numpy as np
 
 from segraft.blocks.cutting import grown
-from segraft.blocks.job import Job, maps
+from segraft.blocks.job import Job
+from segraft.blocks.maps import maps
 from segraft.blocks.pieces import NETWORK, faces
 from segraft.labels.relabel import following
 from segraft.model.tiling import overlap, within

@@ -120,7 +120,7 @@ def _packed(array: np.ndarray) -> np.ndarray:
         return array
     from numcodecs import Blosc
 
-    head = json.dumps([array.dtype.str, array.shape]).encode()
+    head = json.dumps([np.lib.format.dtype_to_descr(array.dtype), array.shape]).encode()
     body = Blosc(cname="zstd", clevel=1).encode(np.ascontiguousarray(array))
     return np.frombuffer(MARK + len(head).to_bytes(4, "little") + head + body, np.uint8)
 
@@ -138,4 +138,5 @@ def _unpacked(array: np.ndarray) -> np.ndarray:
     begin = len(MARK) + 4
     end = begin + int.from_bytes(array[len(MARK) : begin].tobytes(), "little")
     kind, shape = json.loads(array[begin:end].tobytes())
-    return np.frombuffer(Blosc().decode(array[end:].tobytes()), np.dtype(kind)).reshape(shape)
+    dtype = np.dtype([tuple(field) for field in kind] if isinstance(kind, list) else kind)
+    return np.frombuffer(Blosc().decode(array[end:].tobytes()), dtype).reshape(shape)

@@ -1,0 +1,123 @@
+"""How an image is cut, so that a worker's memory holds a block and what is made of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from segraft.errors import UserError
+from segraft.model.config import Segmentation
+from segraft.model.model import Model
+from segraft.model.options import per_axis
+from segraft.model.tile_memory import fitting_tile
+from segraft.types import Space
+
+BASE = {"PyTorch": 0.75e9}
+USUAL_BASE = 0.4e9
+"""Bytes of a worker before its first block, by what runs the network."""
+SIDES = {2: ((), (256, 512, 1024, 2048)), 3: ((8, 16, 32, 64, 128), (64, 128, 256, 512))}
+"""Sections, and pixels in plane, of the blocks that are tried, by dimension."""
+MOST = 2**23
+"""Pixels of a block at most: larger ones save little, and the last workers wait longer."""
+
+
+class Plan(NamedTuple):
+    """How an image is cut, and by how many workers."""
+
+    block: Space
+    tile: Space
+    largest: int
+    """Pixels of the box of a piece that is partitioned as a whole."""
+    workers: int
+
+
+def dense(segmentation: Segmentation) -> bool:
+    """Whether segments are those of dense tissue, joined in one graph, and not pieces of the foreground."""
+    return segmentation.fill or segmentation.segmenter != "mutex"
+
+
+def pixel_bytes(model: Model, segmentation: Segmentation) -> float:
+    """Bytes that a pixel of a block takes at most, while it is segmented."""
+    affinities = 4 * len(model.offsets)
+    if segmentation.segmenter == "mutex":
+        return 2 * affinities + (100 if dense(segmentation) else 40)
+    return affinities + 8 * model.geometry.ndim + 60
+
+
+def plan(
+    model: Model, segmentation: Segmentation, space: Space, block: Space | None, memory: float, workers: int
+) -> Plan:
+    """Choose blocks, or check those that are given, for workers that share so many bytes.
+
+    There are fewer workers where not all of them would have enough. Raises ``UserError`` where a single one has not,
+    and for blocks that the network's stride does not divide.
+    """
+    if block is not None:
+        _check(block, model, space)
+    for count in range(workers, 0, -1):
+        budget = memory / count - _base(model)
+        found = _largest(model, segmentation, space, [block] if block else list(_candidates(model, space)), budget)
+        if found:
+            return Plan(*found, int(budget / pixel_bytes(model, segmentation)), count)
+    smallest = f"blocks of {'×'.join(map(str, block))}" if block else "the smallest blocks"
+    raise UserError(
+        f"memory: got {memory / 1e9:.2g} GB, expected more, for {smallest} do not fit one worker; give more memory"
+        f"{', smaller blocks' if block else ''} or a smaller network"
+    )
+
+
+def _base(model: Model) -> float:
+    return next((size for name, size in BASE.items() if name in model.runner.engine), USUAL_BASE)
+
+
+def _check(block: Space, model: Model, space: Space) -> None:
+    """Raise ``UserError`` for blocks that cannot be: their sides are multiples of the network's stride."""
+    stride = model.geometry.stride
+    if len(block) != len(space) or min(block) < 1:
+        raise UserError(f"blocks: got {block}, expected {len(space)} positive numbers of pixels, or auto; change them")
+    if any(side % step and side < size for side, step, size in zip(block, stride, space, strict=True)):
+        nearest = tuple(math.ceil(side / step) * step for side, step in zip(block, stride, strict=True))
+        raise UserError(
+            f"blocks: got {block}, expected multiples of {stride}, the stride of this network; give {nearest}, or auto"
+        )
+
+
+def _candidates(model: Model, space: Space) -> Iterator[Space]:
+    """Blocks that are worth a try, the largest first; no larger than the image."""
+    depths, sides = SIDES[len(space)]
+    shapes = {(*depth, side, side) for side in sides for depth in (((each,) for each in depths) if depths else [()])}
+    stride = model.geometry.stride
+    fitting = {
+        tuple(math.ceil(min(side, size) / step) * step for side, size, step in zip(shape, space, stride, strict=True))
+        for shape in shapes
+        if math.prod(shape) <= MOST
+    }
+    yield from sorted(fitting, key=lambda shape: (math.prod(shape), min(shape)), reverse=True)
+
+
+def _largest(
+    model: Model, segmentation: Segmentation, space: Space, blocks: list[Space], budget: float
+) -> tuple[Space, Space] | None:
+    """The first of some blocks that fits a budget in bytes, with the tile that the network computes at once."""
+    for block in blocks:
+        left = budget - math.prod(block) * pixel_bytes(model, segmentation)
+        inside = tuple(min(side, size) for side, size in zip(block, space, strict=True))
+        try:
+            return block, fitting_tile(model.runner, inside, model.offsets, left)
+        except UserError:
+            continue
+    return None
+
+
+def of_user(blocks: object, ndim: int) -> Space | None:
+    """The shape that a user gives, one number or one per axis; None for ``auto``. Raises ``UserError`` for others."""
+    values = per_axis(blocks, ndim) if not isinstance(blocks, str) else (blocks,)
+    if tuple(values) in (("auto",), ("auto",) * ndim):
+        return None
+    try:
+        return tuple(int(value) for value in values)
+    except ValueError as error:
+        raise UserError(
+            f"blocks: got {blocks}, expected auto, or numbers of pixels, one per axis; change it"
+        ) from error

@@ -1,0 +1,74 @@
+"""The first look at an image: grey values of each block, and what tells later that the image changed."""
+
+from __future__ import annotations
+
+from functools import partial
+from zlib import crc32
+
+import numpy as np
+
+from segraft.blocks.job import Job
+from segraft.blocks.stages import Run
+from segraft.errors import UserError
+from segraft.images.lazy import OpenSource
+from segraft.images.normalisation import Normalisation, Scale, check_pixels
+from segraft.images.scale_by_parts import measure_part, scale_of_parts
+from segraft.images.survey import with_margin
+from segraft.images.windows import Window, in_words
+from segraft.model.tiling import within
+
+SURVEY = "survey"
+"""Stage: grey values and checksum of a block."""
+
+
+def scale_of(job: Job, run: Run, normalisation: Normalisation | None) -> tuple[Scale | None, int]:
+    """Look at all blocks and return the scale of the image, None where it is given, and how many blocks lack chunks.
+
+    Raises ``UserError`` for pixels that cannot be scaled.
+    """
+    run(SURVEY, "grey values", partial(survey_block, normalisation=normalisation), range(len(job.grid)))
+    absent = sum(int(job.folder.load(SURVEY, block, "absent")["absent"]) > 0 for block in range(len(job.grid)))
+    if normalisation is None:
+        return None, absent
+    parts = (job.folder.load(SURVEY, block) for block in range(len(job.grid)))
+    return scale_of_parts(({key: part[key] for key in part if key not in OWN} for part in parts), normalisation), absent
+
+
+OWN = ("crc", "absent")
+"""What is not about grey values."""
+
+
+def survey_block(job: Job, number: int, normalisation: Normalisation | None) -> None:
+    """Measure the grey values of a block, where they are needed, and keep a checksum of its pixels."""
+    core = job.grid.box(number)
+    window = core if normalisation is None or normalisation.percentiles else with_margin(core, job.space)
+    with job.source.open() as image:
+        pixels = image.read(window)
+        absent = image.absent(core)
+    measured = {}
+    if normalisation is None:
+        check_pixels(pixels, f"{job.source.name}, {in_words(core)}")
+    else:
+        cut = partial(_cut, pixels, window)
+        measured = measure_part(cut, core, job.space, normalisation, job.source.name)
+    job.folder.save(SURVEY, number, crc=_checksum(_cut(pixels, window, core)), absent=absent, **measured)
+
+
+def check_unchanged(job: Job, number: int, image: OpenSource) -> None:
+    """Raise ``UserError`` where a block of an image is not as it was when its grey values were measured."""
+    if not job.folder.has(SURVEY, number):
+        return
+    core = job.grid.box(number)
+    if _checksum(image.read(core)) != int(job.folder.load(SURVEY, number, "crc")["crc"]):
+        raise UserError(
+            f"{job.source.name}, {in_words(core)}: the image changed while it was segmented, expected it to stay; "
+            f"wait until it is complete, remove {job.folder.path} and run again"
+        )
+
+
+def _cut(pixels: np.ndarray, window: Window, box: Window) -> np.ndarray:
+    return pixels[(slice(None), *within(box, window))]
+
+
+def _checksum(pixels: np.ndarray) -> int:
+    return crc32(np.ascontiguousarray(pixels).view(np.uint8).data)

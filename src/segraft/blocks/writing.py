@@ -1,0 +1,77 @@
+"""The last stages: final labels written block by block, their coarser levels, and what is measured of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from segraft.blocks import label_store
+from segraft.blocks.job import Job
+from segraft.blocks.object_table import write_objects
+from segraft.blocks.objects import Objects, measure_block, merge
+from segraft.blocks.outlines import join_outlines, outlines_of_block
+from segraft.blocks.stages import Found, Run
+from segraft.labels.relabel import id_dtype
+
+WRITTEN, LEVEL, MEASURED, OUTLINED = "written", "level-{}", "measured", "outlined"
+"""Stages: labels of a block in the store, and its objects; a block of a coarser level; objects that begin in a block,
+and their outlines."""
+STORE = "labels.zarr"
+
+
+def write(job: Job, run: Run, found: Found, measured: bool, about: dict) -> Path:
+    """Write all labels as OME-Zarr in the work folder; with ``measured``, measure the objects as well."""
+    store, dtype = job.folder.path / STORE, id_dtype(found.objects)
+    if not store.exists():
+        label_store.create(store, job.space, dtype, job.grid.block, job.source.voxel_size, about=about)
+    task = partial(write_labels, labels_of=found.labels, dtype=np.dtype(dtype).name, measured=measured)
+    run(WRITTEN, "writing", task, range(len(job.grid)))
+    for level in range(1, label_store.level_count(store)):
+        numbers = range(len(label_store.blocks_of(store, level)))
+        run(LEVEL.format(level), f"level {level}", partial(write_level, level=level), numbers)
+    label_store.tidy(store)
+    return store
+
+
+def write_labels(
+    job: Job, number: int, labels_of: Callable[[Job, int], np.ndarray], dtype: str, measured: bool
+) -> None:
+    """Write the labels of a block, and measure what it holds of each object."""
+    box, labels = job.grid.box(number), labels_of(job, number)
+    label_store.write_block(job.folder.path / STORE, box, labels.astype(dtype))
+    objects = {}
+    if measured:
+        with job.source.open() as image:
+            objects = measure_block(labels, image.read(box), box)._asdict()
+    job.folder.save(WRITTEN, number, **objects)
+
+
+def write_level(job: Job, number: int, level: int) -> None:
+    """Write a block of a coarser level."""
+    store = job.folder.path / STORE
+    label_store.write_coarser(store, level, label_store.blocks_of(store, level)[number])
+    job.folder.save(LEVEL.format(level), number)
+
+
+def write_measured(job: Job, run: Run, table: Path | None, outlines: Path | None, size: Sequence[float] | None) -> None:
+    """Write the table of all objects, and their outlines; lengths are in µm where the ``size`` of a pixel is known."""
+    blocks = range(len(job.grid))
+    objects = merge([Objects(**job.folder.load(WRITTEN, number)) for number in blocks])
+    if table is not None:
+        write_objects(table, objects, size)
+    if outlines is not None:
+        for number, begun in enumerate(objects.by_block(job.space, job.grid.block)):
+            if not job.folder.has(MEASURED, number):
+                job.folder.save(MEASURED, number, **begun._asdict())
+        run(OUTLINED, "outlines", outline_block, blocks)
+        join_outlines(outlines, (job.folder.load(OUTLINED, number)["text"].tobytes() for number in blocks))
+
+
+def outline_block(job: Job, number: int) -> None:
+    """Outline the objects that begin in a block."""
+    objects = Objects(**job.folder.load(MEASURED, number))
+    text = outlines_of_block(job.folder.path / STORE, job.grid.box(number), objects)
+    job.folder.save(OUTLINED, number, text=np.frombuffer(text, np.uint8))
