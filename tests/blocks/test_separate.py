@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blocks.fakes import cells, echo, job_of, whole
-from blocks.same import in_blocks, same
 from segraft.blocks import maps
 from segraft.blocks.separate import segment
 from segraft.model.config import Segmentation
+from shared.echo import cells, echo, job_of, whole
+from shared.in_blocks import in_blocks, same
 
 
 @pytest.fixture(autouse=True)

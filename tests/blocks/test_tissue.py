@@ -9,10 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blocks.fakes import DIM, OFFSETS, cells, echo, job_of
-from blocks.same import in_blocks, same
-from segraft.blocks import graph
-from segraft.blocks import maps
+from segraft.blocks import graph, maps
 from segraft.errors import UserError
 from segraft.model import affinities as of_window
 from segraft.model.config import Segmentation
@@ -21,6 +18,8 @@ from segraft.segment.arguments import clipped
 from segraft.segment.fragments import absorb
 from segraft.segment.multicut import edge_costs, multicut_groups
 from segraft.segment.regions import join, region_graph
+from shared.echo import DIM, OFFSETS, cells, echo, job_of
+from shared.in_blocks import in_blocks, same
 
 
 @pytest.fixture(autouse=True)
