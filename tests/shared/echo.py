@@ -83,6 +83,7 @@ def job_of(folder: Path, image: np.ndarray, block: tuple[int, ...], segmentation
         "",
         "cpu",
         Grid(space, block),
+        Grid(space, block),
         OFFSETS[len(space)],
         segmentation,
         scale=AsItIs(()),

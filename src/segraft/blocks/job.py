@@ -27,7 +27,10 @@ class Job:
     digest: str
     """Of that file."""
     device: str
+    image_grid: Grid
+    """Blocks of the image, as it is read and as labels are written."""
     grid: Grid
+    """Blocks of the image at the pixel size of the training images, as it is segmented."""
     offsets: Offsets
     segmentation: Segmentation
     tile: Space | None
@@ -39,8 +42,13 @@ class Job:
 
     @property
     def space(self) -> Space:
-        """Shape of the image."""
+        """Shape of the image as it is segmented."""
         return self.grid.space
+
+    @property
+    def resized(self) -> bool:
+        """Whether the image is segmented at another size than it has."""
+        return self.image_grid != self.grid
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from segraft.blocks.job import Job, opened
+from segraft.blocks.resized import read_resized
 from segraft.blocks.survey import check_unchanged
 from segraft.images.windows import crop_from
 from segraft.model import affinities as of_window
@@ -23,8 +24,12 @@ def maps(job: Job, number: int, frame: Region) -> tuple[np.ndarray, np.ndarray]:
     shape = tuple(axis.stop - axis.start for axis in frame)
     affinities, probability = np.zeros((len(job.offsets), *shape), np.float32), np.zeros(shape, np.float32)
     with job.source.open() as image:
-        check_unchanged(job, number, image)
-        cut = partial(crop_from, image.read, job.space)
+        read = image.read
+        if job.resized:
+            read = partial(read_resized, image.read, job.image_grid.space, job.space)
+        else:
+            check_unchanged(job, number, image)
+        cut = partial(crop_from, read, job.space)
         for part, vectors, logits in run_tiles(model.runner, cut, job.space, job.scale, job.tile, job.offsets, core):
             place = within(part.core, frame)
             own = within(part.core, part.context)

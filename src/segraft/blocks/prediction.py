@@ -2,53 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from segraft.blocks import graph, separate
-from segraft.blocks.cluster import cores, workers
-from segraft.blocks.cutting import Grid
+from segraft.blocks.cluster import workers
 from segraft.blocks.job import Job
-from segraft.blocks.object_table import check_table
-from segraft.blocks.plan import Plan, dense, of_user, plan
+from segraft.blocks.orders import Extras, Workers, job_of, settings_of, with_scale
+from segraft.blocks.plan import dense
 from segraft.blocks.running import Distributed
 from segraft.blocks.survey import scale_of
-from segraft.blocks.work_folder import SETTINGS, WorkFolder, differences
+from segraft.blocks.work_folder import WorkFolder, differences
 from segraft.blocks.writing import write, write_measured
 from segraft.errors import UserError
-from segraft.files import digest, read_json, unwritable
-from segraft.images.lazy import Source, lazy_source
+from segraft.files import unwritable
+from segraft.images.lazy import lazy_source
 from segraft.images.normalisation import Scale
-from segraft.labels.outlines import check_flat
 from segraft.model.model import Model, load
 from segraft.model.model_file import locate
 from segraft.model.options import PredictOptions
 from segraft.terminal.progress import say
-from segraft.types import Space
 
-SHARE = 0.6
-"""Of the machine's memory, what workers share unless told otherwise."""
 SUFFIX = ".zarr"
-
-
-@dataclass(frozen=True)
-class Extras:
-    """What is written beside the labels."""
-
-    table: Path | None
-    outlines: Path | None
-
-    @property
-    def measured(self) -> bool:
-        """Whether objects are measured."""
-        return self.table is not None or self.outlines is not None
+OPTIONS = tuple(each.name for each in fields(PredictOptions) if each.name not in ("tile", "max_memory"))
+"""Options of a prediction that apply in blocks."""
 
 
 def predict(
@@ -67,6 +50,9 @@ def predict(
     thickness: float | None = None,
     minimum_size: int | None = None,
     fill: bool | None = None,
+    scale: float | Sequence[float] | None = None,
+    voxel_size: float | Sequence[float] | None = None,
+    object_size: float | Literal["auto"] | None = None,
     channels: Sequence[int] | None = None,
     percentiles: tuple[float, float] | None = None,
     range: Sequence[float] | None = None,
@@ -92,7 +78,8 @@ def predict(
     max_memory : gigabytes that the workers share; by default 60 % of the machine's. On a cluster, of each worker
     table : write size, position and intensity of each object as ``.csv`` or ``.parquet``
     outlines : write the outlines of each object as GeoJSON, of images alone
-    segmenter, foreground_threshold, thickness, minimum_size, fill, channels, percentiles, range, normalise
+    segmenter, foreground_threshold, thickness, minimum_size, fill, scale, voxel_size, object_size, channels,
+    percentiles, range, normalise
         as of `segraft.predict`
     device : auto, cpu, cuda or cuda:1, of each worker
 
@@ -101,22 +88,31 @@ def predict(
     UserError : image, model, options or output do not fit, an image cannot be read, workers die; run again after that
     """
     given = locals() | {"normalise": None if normalise == "image" else normalise}
-    names = ("segmenter", "foreground_threshold", "thickness", "minimum_size", "fill", "channels", "percentiles")
-    options = PredictOptions(**{name: given[name] for name in (*names, "range", "normalise")})
-    out, extras = _checked(Path(out)), Extras(*(None if each is None else Path(each) for each in (table, outlines)))
-    loaded, file = load(model, device), locate(model)
+    options = PredictOptions(**{name: given[name] for name in OPTIONS})
+    extras = Extras(*(None if each is None else Path(each) for each in (table, outlines)))
+    return run(
+        model, image, Path(out), options, extras, Workers(blocks, scheduler, workers, max_memory), load(model, device)
+    )
+
+
+def run(
+    model: str | Path, image: Any, out: Path, options: PredictOptions, extras: Extras, hands: Workers, loaded: Model
+) -> int:
+    """Segment an image with a model, loaded already; see ``predict``."""
     options.check(loaded.runner, loaded.config)
-    ndim = loaded.geometry.ndim
-    source = lazy_source(image, ndim, loaded.geometry.in_channels, channels or loaded.config.channels)
-    _check_extras(extras, source)
-    folder = WorkFolder(out.with_name(f".{out.stem}.blocks"))
-    job, chosen = _job(loaded, file, source, options, folder, of_user(blocks, ndim), max_memory, workers, scheduler)
-    settings = _settings(job, options)
+    folder = WorkFolder(_checked(out).with_name(f".{out.stem}.blocks"))
+    geometry = loaded.geometry
+    source = lazy_source(image, geometry.ndim, geometry.in_channels, options.channels or loaded.config.channels)
+    extras.check(source)
+    options = with_scale(loaded, source, options)
+    job, count = job_of(loaded, locate(model), source, options, folder, hands)
+    settings = settings_of(job, options)
     if out.exists():
         return _finished(out, settings)
     with folder.locked():
         folder.agree(settings)
-        objects = _run(job, loaded, options, chosen, scheduler, max_memory, out, extras)
+        with workers(hands.scheduler, count, hands.memory / count) as client:
+            objects = _segment(Distributed(job, client), loaded, options, out, extras)
     shutil.rmtree(folder.path, ignore_errors=True)
     return objects
 
@@ -126,69 +122,6 @@ def _checked(out: Path) -> Path:
     if out.suffix.lower() != SUFFIX:
         raise UserError(f"{out}: got {out.suffix or 'no suffix'}, expected NAME{SUFFIX}, which blocks are written to")
     return out
-
-
-def _check_extras(extras: Extras, source: Source) -> None:
-    """Raise ``UserError`` for a table in no known format, and outlines of volumes."""
-    if extras.table is not None:
-        check_table(extras.table)
-    if extras.outlines is not None:
-        check_flat(source.space)
-
-
-def _job(
-    loaded: Model,
-    file: Path,
-    source: Source,
-    options: PredictOptions,
-    folder: WorkFolder,
-    block: Space | None,
-    max_memory: float | None,
-    count: int | None,
-    scheduler: str | None,
-) -> tuple[Job, Plan]:
-    """What tasks know, and how many workers there are; what a run that is to go on has chosen stays."""
-    segmentation = options.segmentation(loaded.config)
-    memory, count = _memory(max_memory), 1 if scheduler else count or cores()
-    before = read_json(folder.path / SETTINGS, "the settings of a run") if (folder.path / SETTINGS).exists() else {}
-    block = block or (tuple(before["blocks"]) if before else None)
-    chosen = plan(loaded, segmentation, source.space, block, memory, count)
-    if before and tuple(before["blocks"]) == chosen.block:
-        chosen = chosen._replace(tile=tuple(before["tile"]), largest=before["largest"])
-    grid = Grid(source.space, chosen.block)
-    device = loaded.runner.device
-    names = folder, source, str(file.resolve()), digest(file), device, grid, loaded.offsets, segmentation
-    return Job(*names, chosen.tile, chosen.largest), chosen
-
-
-def _memory(gigabytes: float | None) -> float:
-    """Bytes that workers share."""
-    if gigabytes is not None:
-        return gigabytes * 1e9
-    try:
-        from distributed.system import MEMORY_LIMIT
-    except ImportError:
-        return 8e9  # Dask is missed later, in one line
-    return SHARE * MEMORY_LIMIT
-
-
-def _settings(job: Job, options: PredictOptions) -> dict[str, Any]:
-    """All that the labels depend on."""
-    scaling = {"percentiles": options.percentiles, "range": options.range, "normalise": options.normalise}
-    settings = {
-        "format": 1,
-        "image": str(job.source.where) if isinstance(job.source.where, str | Path) else job.source.name,
-        "shape": list(job.space),
-        "pixels": job.source.dtype.name,
-        "channels": list(job.source.layout.chosen),
-        "model": job.digest,
-        "segmentation": asdict(job.segmentation),
-        "scaling": {name: None if value is None else value for name, value in scaling.items()},
-        "blocks": list(job.grid.block),
-        "tile": list(job.tile or ()),
-        "largest": job.largest,
-    }
-    return dict(json.loads(json.dumps(settings)))
 
 
 def _finished(out: Path, settings: dict[str, Any]) -> int:
@@ -203,31 +136,21 @@ def _finished(out: Path, settings: dict[str, Any]) -> int:
     return int(about["objects"])
 
 
-def _run(
-    job: Job,
-    loaded: Model,
-    options: PredictOptions,
-    chosen: Plan,
-    scheduler: str | None,
-    max_memory: float | None,
-    out: Path,
-    extras: Extras,
-) -> int:
+def _segment(run: Distributed, loaded: Model, options: PredictOptions, out: Path, extras: Extras) -> int:
     """Do all stages and put the result in its place."""
-    settings = _settings(job, options)
-    with workers(scheduler, chosen.workers, _memory(max_memory) / chosen.workers) as client:
-        run = Distributed(job, client)
-        given = options.range is not None or options.normalise == "training"
-        usual = loaded.config.normalisation
-        measured = None if given else replace(usual, percentiles=options.percentiles or usual.percentiles)
-        found, absent = scale_of(job, run, measured)
-        job = run.job = replace(job, scale=found or _given_scale(job, loaded, options))
-        segmented = (graph if dense(job.segmentation) else separate).segment(job, run)
-        about = {"settings": settings, "objects": segmented.objects}
-        store = write(job, run, segmented, extras.measured, about)
-        if extras.measured:
-            write_measured(job, run, extras.table, extras.outlines, job.source.voxel_size)
-        run.tell()
+    job = run.job
+    given = options.range is not None or options.normalise == "training"
+    usual = loaded.config.normalisation
+    measured = None if given else replace(usual, percentiles=options.percentiles or usual.percentiles)
+    found, absent = scale_of(job, run, measured)
+    job = run.job = replace(job, scale=found or _given_scale(job, loaded, options))
+    segmented = (graph if dense(job.segmentation) else separate).segment(job, run)
+    about = {"settings": settings_of(job, options), "objects": segmented.objects}
+    size = options.pixel_size(len(job.space)) or job.source.voxel_size
+    store = write(job, run, segmented, extras.measured, size, about)
+    if extras.measured:
+        write_measured(job, run, extras.table, extras.outlines, size)
+    run.tell()
     _notes(job, segmented.objects, segmented.cut, absent)
     with unwritable(out):
         os.replace(store, out)

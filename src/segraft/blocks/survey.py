@@ -26,11 +26,11 @@ def scale_of(job: Job, run: Run, normalisation: Normalisation | None) -> tuple[S
 
     Raises ``UserError`` for pixels that cannot be scaled.
     """
-    run(SURVEY, "grey values", partial(survey_block, normalisation=normalisation), range(len(job.grid)))
-    absent = sum(int(job.folder.load(SURVEY, block, "absent")["absent"]) > 0 for block in range(len(job.grid)))
+    run(SURVEY, "grey values", partial(survey_block, normalisation=normalisation), range(len(job.image_grid)))
+    absent = sum(int(job.folder.load(SURVEY, block, "absent")["absent"]) > 0 for block in range(len(job.image_grid)))
     if normalisation is None:
         return None, absent
-    parts = (job.folder.load(SURVEY, block) for block in range(len(job.grid)))
+    parts = (job.folder.load(SURVEY, block) for block in range(len(job.image_grid)))
     return scale_of_parts(({key: part[key] for key in part if key not in OWN} for part in parts), normalisation), absent
 
 
@@ -40,8 +40,8 @@ OWN = ("crc", "absent")
 
 def survey_block(job: Job, number: int, normalisation: Normalisation | None) -> None:
     """Measure the grey values of a block, where they are needed, and keep a checksum of its pixels."""
-    core = job.grid.box(number)
-    window = core if normalisation is None or normalisation.percentiles else with_margin(core, job.space)
+    core, space = job.image_grid.box(number), job.image_grid.space
+    window = core if normalisation is None or normalisation.percentiles else with_margin(core, space)
     with job.source.open() as image:
         pixels = image.read(window)
         absent = image.absent(core)
@@ -50,7 +50,7 @@ def survey_block(job: Job, number: int, normalisation: Normalisation | None) -> 
         check_pixels(pixels, f"{job.source.name}, {in_words(core)}")
     else:
         cut = partial(_cut, pixels, window)
-        measured = measure_part(cut, core, job.space, normalisation, job.source.name)
+        measured = measure_part(cut, core, space, normalisation, job.source.name)
     job.folder.save(SURVEY, number, crc=_checksum(_cut(pixels, window, core)), absent=absent, **measured)
 
 
@@ -58,7 +58,7 @@ def check_unchanged(job: Job, number: int, image: OpenSource) -> None:
     """Raise ``UserError`` where a block of an image is not as it was when its grey values were measured."""
     if not job.folder.has(SURVEY, number):
         return
-    core = job.grid.box(number)
+    core = job.image_grid.box(number)
     if _checksum(image.read(core)) != int(job.folder.load(SURVEY, number, "crc")["crc"]):
         raise UserError(
             f"{job.source.name}, {in_words(core)}: the image changed while it was segmented, expected it to stay; "

@@ -13,7 +13,9 @@ from segraft.blocks.job import Job
 from segraft.blocks.object_table import write_objects
 from segraft.blocks.objects import Objects, measure_block, merge
 from segraft.blocks.outlines import join_outlines, outlines_of_block
+from segraft.blocks.resized import labels_back
 from segraft.blocks.stages import Found, Run
+from segraft.blocks.survey import check_unchanged
 from segraft.labels.relabel import id_dtype
 
 WRITTEN, LEVEL, MEASURED, OUTLINED = "written", "level-{}", "measured", "outlined"
@@ -22,13 +24,13 @@ and their outlines."""
 STORE = "labels.zarr"
 
 
-def write(job: Job, run: Run, found: Found, measured: bool, about: dict) -> Path:
+def write(job: Job, run: Run, found: Found, measured: bool, voxel_size: Sequence[float] | None, about: dict) -> Path:
     """Write all labels as OME-Zarr in the work folder; with ``measured``, measure the objects as well."""
     store, dtype = job.folder.path / STORE, id_dtype(found.objects)
     if not store.exists():
-        label_store.create(store, job.space, dtype, job.grid.block, job.source.voxel_size, about=about)
+        label_store.create(store, job.image_grid.space, dtype, job.image_grid.block, voxel_size, about=about)
     task = partial(write_labels, labels_of=found.labels, dtype=np.dtype(dtype).name, measured=measured)
-    run(WRITTEN, "writing", task, range(len(job.grid)))
+    run(WRITTEN, "writing", task, range(len(job.image_grid)))
     for level in range(1, label_store.level_count(store)):
         numbers = range(len(label_store.blocks_of(store, level)))
         run(LEVEL.format(level), f"level {level}", partial(write_level, level=level), numbers)
@@ -40,11 +42,13 @@ def write_labels(
     job: Job, number: int, labels_of: Callable[[Job, int], np.ndarray], dtype: str, measured: bool
 ) -> None:
     """Write the labels of a block, and measure what it holds of each object."""
-    box, labels = job.grid.box(number), labels_of(job, number)
+    grid, box = job.image_grid, job.image_grid.box(number)
+    labels = labels_back(partial(labels_of, job), job.grid, grid.space, box) if job.resized else labels_of(job, number)
     label_store.write_block(job.folder.path / STORE, box, labels.astype(dtype))
     objects = {}
-    if measured:
+    if measured or job.resized:
         with job.source.open() as image:
+            check_unchanged(job, number, image)
             objects = measure_block(labels, image.read(box), box)._asdict()
     job.folder.save(WRITTEN, number, **objects)
 
@@ -58,12 +62,13 @@ def write_level(job: Job, number: int, level: int) -> None:
 
 def write_measured(job: Job, run: Run, table: Path | None, outlines: Path | None, size: Sequence[float] | None) -> None:
     """Write the table of all objects, and their outlines; lengths are in µm where the ``size`` of a pixel is known."""
-    blocks = range(len(job.grid))
+    grid = job.image_grid
+    blocks = range(len(grid))
     objects = merge([Objects(**job.folder.load(WRITTEN, number)) for number in blocks])
     if table is not None:
         write_objects(table, objects, size)
     if outlines is not None:
-        for number, begun in enumerate(objects.by_block(job.space, job.grid.block)):
+        for number, begun in enumerate(objects.by_block(grid.space, grid.block)):
             if not job.folder.has(MEASURED, number):
                 job.folder.save(MEASURED, number, **begun._asdict())
         run(OUTLINED, "outlines", outline_block, blocks)
@@ -73,5 +78,5 @@ def write_measured(job: Job, run: Run, table: Path | None, outlines: Path | None
 def outline_block(job: Job, number: int) -> None:
     """Outline the objects that begin in a block."""
     objects = Objects(**job.folder.load(MEASURED, number))
-    text = outlines_of_block(job.folder.path / STORE, job.grid.box(number), objects)
+    text = outlines_of_block(job.folder.path / STORE, job.image_grid.box(number), objects)
     job.folder.save(OUTLINED, number, text=np.frombuffer(text, np.uint8))

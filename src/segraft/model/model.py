@@ -175,9 +175,9 @@ class Model:
         Affinities of tiled images, and of others where ``stored``, are kept in a temporary file, which is gone
         afterwards. With a ``region``, one slice per axis of space with start and stop, its embedding is kept, too.
         """
+        space = image.shape[1:]
         options = fitted(self.segment, image, options, self.config)
-        space, factors = image.shape[1:], options.factors(self.config, self.geometry.ndim)
-        target = tuple(max(1, round(size * factor)) for size, factor in zip(space, factors, strict=True))
+        target = options.target(self.config, space)
         tile = options.tile_shape(self.runner, self.config, target)
         with scratch((len(self.offsets), *target), stored=stored or tile is not None) as room:
             yield self._maps(resize(image, target), options.scale_of(image, self.config), tile, room, region)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from segraft.errors import UserError
-from segraft.images.windows import crop
+from segraft.images.windows import Window, crop
 from segraft.labels.diameters import typical_diameter
 from segraft.model.config import ModelConfig
 from segraft.model.options import AUTO, UNKNOWN_SIZE, PredictOptions
@@ -30,7 +31,16 @@ PLACES = (0.25, 0.75)
 
 
 def fitted(segment: Segment, image: np.ndarray, options: PredictOptions, config: ModelConfig) -> PredictOptions:
+    """See ``fitted_to_parts``; of an image in memory."""
+    return fitted_to_parts(segment, partial(crop, image), image.shape[1:], options, config)
+
+
+def fitted_to_parts(
+    segment: Segment, cut: Callable[[Window], np.ndarray], space: Space, options: PredictOptions, config: ModelConfig
+) -> PredictOptions:
     """The options for an image ``(C, *space)`` with the ``scale`` that its object size stands for.
+
+    ``cut`` gives any part ``(C, *window)`` of it.
 
     Raises ``UserError`` where the model does not know the size of its own objects.
     """
@@ -39,7 +49,7 @@ def fitted(segment: Segment, image: np.ndarray, options: PredictOptions, config:
     plain, known = replace(options, object_size=None), known_size(config)
     if options.object_size != AUTO:
         return replace(plain, scale=known / float(options.object_size))
-    size = _measured(segment, image, plain, known)
+    size = _measured(segment, cut, space, plain, known)
     if size is None or known / KNOWN <= size <= known * KNOWN:
         return plain
     return replace(plain, scale=_limited(known / size))
@@ -52,15 +62,14 @@ def known_size(config: ModelConfig) -> float:
     return config.object_size
 
 
-def _measured(segment: Segment, image: np.ndarray, options: PredictOptions, known: float) -> float | None:
+def _measured(
+    segment: Segment, cut: Callable[[Window], np.ndarray], space: Space, options: PredictOptions, known: float
+) -> float | None:
     """Typical diameter of what the model finds in an image; None where that is nothing."""
     size, factor = None, 1.0
     for _ in range(PASSES):
-        areas = [
-            np.bincount(segment(crop(image, part), replace(options, scale=factor)).ravel())[1:]
-            for part in _parts(image.shape[1:])
-        ]
-        found = typical_diameter(np.concatenate(areas), image.ndim - 1)
+        areas = [np.bincount(segment(cut(part), replace(options, scale=factor)).ravel())[1:] for part in _parts(space)]
+        found = typical_diameter(np.concatenate(areas), len(space))
         if not found:
             break
         size, factor = found, _limited(known / found)

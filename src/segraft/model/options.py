@@ -166,6 +166,11 @@ class PredictOptions:
             )
         return factors
 
+    def target(self, config: ModelConfig, space: Space) -> Space:
+        """Size to which an image ``(*space)`` is brought, so that its pixels are those of the training images."""
+        factors = self.factors(config, len(space))
+        return tuple(max(1, round(size * factor)) for size, factor in zip(space, factors, strict=True))
+
     def pixel_size(self, ndim: int) -> tuple[float, ...] | None:
         """Size of the image's pixels per axis in nm, None where it is not given; ``UserError`` for what is none."""
         return None if self.voxel_size is None else _positive("voxel size", self.voxel_size, ndim)

@@ -1,0 +1,128 @@
+"""What is asked of a run: who works on it, what is written, and how the image is cut."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from segraft.blocks.cluster import cores
+from segraft.blocks.cutting import Grid
+from segraft.blocks.job import Job
+from segraft.blocks.object_table import check_table
+from segraft.blocks.plan import of_user, plan
+from segraft.blocks.work_folder import SETTINGS, WorkFolder
+from segraft.files import digest, read_json
+from segraft.images.lazy import Source
+from segraft.images.windows import crop_from
+from segraft.labels.outlines import check_flat
+from segraft.model.model import Model
+from segraft.model.object_size import fitted_to_parts
+from segraft.model.options import PredictOptions
+from segraft.types import Space
+
+SHARE = 0.6
+"""Of the machine's memory, what workers share unless told otherwise."""
+STEP = 16
+"""Sides of the blocks that labels are written in are multiples of this, where the image is resized."""
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What is written beside the labels."""
+
+    table: Path | None
+    outlines: Path | None
+
+    @property
+    def measured(self) -> bool:
+        """Whether objects are measured."""
+        return self.table is not None or self.outlines is not None
+
+    def check(self, source: Source) -> None:
+        """Raise ``UserError`` for a table in no known format, and outlines of volumes."""
+        if self.table is not None:
+            check_table(self.table)
+        if self.outlines is not None:
+            check_flat(source.space)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What works on the blocks."""
+
+    blocks: Any
+    """As a user gives them."""
+    scheduler: str | None = None
+    count: int | None = None
+    max_memory: float | None = None
+    """In gigabytes."""
+
+    @property
+    def memory(self) -> float:
+        """Bytes that workers of this machine share, or that each of a cluster has."""
+        if self.max_memory is not None:
+            return self.max_memory * 1e9
+        try:
+            from distributed.system import MEMORY_LIMIT
+        except ImportError:
+            return 8e9  # that Dask is missing is said later
+        return SHARE * MEMORY_LIMIT
+
+
+def with_scale(loaded: Model, source: Source, options: PredictOptions) -> PredictOptions:
+    """The options with the scale that the size of the objects stands for; parts of the image are looked at for it."""
+    if options.object_size is None:
+        return options
+    with source.open() as image:
+        cut = partial(crop_from, image.read, source.space)
+        return fitted_to_parts(loaded.segment, cut, source.space, options, loaded.config)
+
+
+def job_of(
+    loaded: Model, file: Path, source: Source, options: PredictOptions, folder: WorkFolder, hands: Workers
+) -> tuple[Job, int]:
+    """What tasks know, and how many workers there are; what a run that is to go on has chosen stays."""
+    space = source.space
+    target = options.target(loaded.config, space)
+    segmentation = options.segmentation(loaded.config, math.prod(target) / math.prod(space))
+    count = 1 if hands.scheduler else hands.count or cores()
+    before = read_json(folder.path / SETTINGS, "the settings of a run") if (folder.path / SETTINGS).exists() else {}
+    block = of_user(hands.blocks, len(space)) or (tuple(before["blocks"]) if before else None)
+    chosen = plan(loaded, segmentation, target, block, hands.memory, count)
+    if before and tuple(before["blocks"]) == chosen.block:
+        chosen = chosen._replace(tile=tuple(before["tile"]), largest=before["largest"])
+    grid = Grid(target, chosen.block)
+    own = grid if target == space else Grid(space, _image_block(chosen.block, target, space))
+    runner = loaded.runner
+    names = folder, source, str(file.resolve()), digest(file), runner.device, own, grid, loaded.offsets, segmentation
+    return Job(*names, chosen.tile, chosen.largest), chosen.workers
+
+
+def _image_block(block: Space, target: Space, space: Space) -> Space:
+    """Blocks of the image itself, about as many pixels as those of the resized one, with sides that divide well."""
+    sides = (side * min(1.0, old / new) for side, old, new in zip(block, space, target, strict=True))
+    return tuple(max(STEP, round(side / STEP) * STEP) for side in sides)
+
+
+def settings_of(job: Job, options: PredictOptions) -> dict[str, Any]:
+    """All that the labels depend on."""
+    scaling = {"percentiles": options.percentiles, "range": options.range, "normalise": options.normalise}
+    settings = {
+        "format": 1,
+        "image": str(job.source.where) if isinstance(job.source.where, str | Path) else job.source.name,
+        "shape": list(job.image_grid.space),
+        "resized": list(job.space),
+        "pixels": job.source.dtype.name,
+        "channels": list(job.source.layout.chosen),
+        "model": job.digest,
+        "segmentation": asdict(job.segmentation),
+        "scaling": {name: None if value is None else value for name, value in scaling.items()},
+        "blocks": list(job.grid.block),
+        "tile": list(job.tile or ()),
+        "largest": job.largest,
+    }
+    return dict(json.loads(json.dumps(settings)))
