@@ -129,7 +129,7 @@ def _typed(hint: Any) -> Any:
         return dict[str, list[str]]
     if str in parts and Path in parts:
         return Union[tuple(part for part in parts if part in (Path, NoneType))]  # noqa: UP007 made of a tuple
-    return Sequence[Path] if hint == Sequence[str | Path] else hint
+    return Sequence[str] if hint == Sequence[str | Path] else hint  # a path would spoil addresses: https:/HOST
 
 
 def _option(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from segraft.blocks.orders import Workers
+from segraft.commands.in_blocks import InBlocks, predict_all
 from segraft.commands.one_by_one import check_targets, do_all
 from segraft.commands.segmenting import Segmenting, Task
 from segraft.data.choice import DataChoice
@@ -20,6 +22,7 @@ from segraft.model.model import load
 from segraft.model.options import PredictOptions, of_one_image
 from segraft.model.planes import segment_planes
 from segraft.reporting.products import Products
+from segraft.terminal.progress import say
 from segraft.types import Sample
 
 FOREGROUNDS = {"learnt": False, "truth": True}
@@ -64,6 +67,10 @@ def predict(
     series: int | None = None,
     tile: Sequence[int] | None = None,
     max_memory: float | None = None,
+    blocks: Sequence[int | Literal["auto"]] | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    parquet: bool = False,
     device: str = "auto",
 ) -> int:
     """Segment images with a trained model and write a label image for each, with the image's pixel size.
@@ -109,7 +116,13 @@ def predict(
     planes : the first axis counts planes, time or z, where the file does not say so itself
     series : number of the image to take, from 0, of files that hold several; by default all of them
     tile : side of the parts that the network computes at once, in pixels, or one per axis; smaller needs less memory
-    max_memory : in place of tile, gigabytes that a part may take; by default 4 for volumes
+    max_memory : in place of tile, gigabytes that a part may take; by default 4 for volumes. An image that does not fit
+        is segmented in blocks
+    blocks : segment block by block on all cores, from files and URLs of any size to ``OUT.zarr``, or into a folder;
+        sides of the blocks in pixels, or auto. Run again after it was stopped, it goes on. Needs the extra blocks
+    workers : processes, in blocks; by default one for each core, fewer where memory is short
+    scheduler : address of a running Dask scheduler, tcp://HOST:8786, in place of processes of this machine
+    parquet : write the table as Parquet, in blocks
     device : auto, cpu, cuda, cuda:1 or mps
 
     Raises
@@ -119,13 +132,24 @@ def predict(
     given = locals() | {"normalise": of_one_image(normalise, range)}
     chosen = PredictOptions(**{each.name: given[each.name] for each in fields(PredictOptions)})
     out, true_foreground = Path(out), _from_truth(foreground, dataset)
+    loaded = load(model, device)
+    hands = Workers(blocks or "auto", scheduler, workers, max_memory)
+    suffix = (".parquet" if parquet else ".csv") if table or parquet else None
+    large = InBlocks(model, loaded, replace(chosen, tile=None, max_memory=None), hands, suffix, outlines)
+    if blocks is not None:
+        series_of = series is not None or normalise == "series"
+        unfit = {"dataset": dataset is not None, "overlay": overlay, "planes": planes, "series": series_of}
+        return predict_all(images, out, large, unfit | {"tile": tile is not None})
     place = _place(out, format, {"table": table, "outlines": outlines, "overlay": overlay})
-    segment = Segmenting(load(model, device), chosen, true_foreground, planes)
+    segment = Segmenting(loaded, chosen, true_foreground, planes)
     segment.check(drawn=overlay or outlines)
     tasks = _tasks(images, place, segment, series, DataChoice(dataset, root, split, options))
     segment = segment.alike(tasks) if normalise == "series" else segment
     make_folder(out)
-    do, look = partial(_do, segment, place, skip_existing), _how_to_look(format, overlay, segment.model.geometry.ndim)
+    do, look = (
+        partial(_do, segment, place, skip_existing, large),
+        _how_to_look(format, overlay, segment.model.geometry.ndim),
+    )
     done, notes = f"images segmented into {out}", lambda: [*segment.doubted(), *look]
     return do_all(tasks, do, "segmenting", done, ADVICE, _others(images), notes)
 
@@ -183,7 +207,7 @@ def _of_file(path: Path, segment: Segmenting, series: int | None) -> list[Task]:
         found = each_image(path, series, segment.planes)
     except UserError as error:
         return [Task(str(path), partial(_fail, error), image_stem(path))]
-    return [Task(str(each), partial(segment.open, each, name), name) for each, name in found]
+    return [Task(str(each), partial(segment.open, each, name), name, each) for each, name in found]
 
 
 def _fail(error: UserError) -> Sample:
@@ -200,9 +224,12 @@ def _do(
     segment: Segmenting,
     place: Callable[[str], Products],
     skip_existing: bool,
+    large: InBlocks,
     task: Task,
 ) -> bool:
     """Segment one image and write its results; False when they are there already and stay."""
+    if task.path is not None and large.needed(task.path):
+        return _in_blocks(large, task.path, place(str(task.name)).paths["labels"].with_suffix(".zarr"), skip_existing)
     if skip_existing and task.name is not None and place(task.name).complete:
         return False
     source = task.read()
@@ -217,6 +244,15 @@ def _do(
         products.write_stack(source, *found, _with_spacing(size, source.voxel_size))
     else:
         products.write(*segment(source), size)
+    return True
+
+
+def _in_blocks(large: InBlocks, image: Path, out: Path, skip_existing: bool) -> bool:
+    """Segment an image that does not fit the memory; False where the result is there already and stays."""
+    if skip_existing and out.exists():
+        return False
+    say(f"{image} does not fit {large.hands.memory / 1e9:.2g} GB: it is segmented in blocks, into {out}")
+    say(f"{out}: {large(image, out)} objects")
     return True
 
 

@@ -28,6 +28,8 @@ class Task:
     source: str
     read: Callable[[], Sample | Stack]
     name: str | None = None
+    path: Path | None = None
+    """Its file, where it has one."""
 
 
 @dataclass(frozen=True)
