@@ -39,7 +39,7 @@ def dense(segmentation: Segmentation) -> bool:
 
 def pixel_bytes(model: Model, segmentation: Segmentation) -> float:
     """Bytes that a pixel of a block takes at most, while it is segmented."""
-    affinities = 4 * len(model.offsets)
+    affinities = 4.0 * len(model.offsets)
     if segmentation.segmenter == "mutex":
         return 2 * affinities + (100 if dense(segmentation) else 40)
     return affinities + 8 * model.geometry.ndim + 60
