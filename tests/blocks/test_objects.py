@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segraft.blocks import object_table
-from segraft.blocks.grid import grid
+from segraft.blocks.cutting import Grid
 from segraft.blocks.object_table import WHOLE_MASKS, check_table, table_columns, write_objects
 from segraft.blocks.objects import Objects, measure_block, merge
 from segraft.errors import UserError
@@ -26,8 +26,10 @@ from shared.messages import one_line
 
 
 def in_blocks(labels: np.ndarray, image: np.ndarray | None, block: tuple[int, ...]) -> list[Objects]:
-    boxes = grid(labels.shape, block)
-    return [measure_block(labels[box], None if image is None else image[(slice(None), *box)], box) for box in boxes]
+    return [
+        measure_block(labels[box], None if image is None else image[(slice(None), *box)], box)
+        for box in Grid(labels.shape, block)
+    ]
 
 
 def expected_columns(labels: np.ndarray, image: np.ndarray | None, voxel_size: Any) -> dict[str, list[Any]]:
@@ -163,15 +165,14 @@ def test_objects_belong_to_the_block_that_they_begin_in() -> None:
     labels = np.random.default_rng(0).integers(0, 40, (30, 50)).astype(np.uint32)
     labels[20:, 30:] = 77
     objects = merge(in_blocks(labels, None, (8, 11)))
-    blocks = objects.by_block(labels.shape, (8, 11))
-    boxes = grid(labels.shape, (8, 11))
-    assert len(blocks) == len(boxes)
+    grid = Grid(labels.shape, (8, 11))
+    blocks = objects.by_block(grid)
     assert sorted(number for block in blocks for number in block.id.tolist()) == objects.id.tolist()
-    for block, box in zip(blocks, boxes, strict=True):
+    for block, box in zip(blocks, grid, strict=True):
         assert np.all(np.diff(block.id.astype(int)) > 0)
         for first in block.first.tolist():
             assert all(side.start <= place < side.stop for place, side in zip(first, box, strict=True))
-    assert sum(len(block.id) for block in merge(in_blocks(labels * 0, None, (8, 11))).by_block((30, 50), (8, 11))) == 0
+    assert sum(len(block.id) for block in merge(in_blocks(labels * 0, None, (8, 11))).by_block(grid)) == 0
 
 
 def test_what_cannot_be_written_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

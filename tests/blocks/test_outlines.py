@@ -28,7 +28,7 @@ def stored(path: Path, labels: np.ndarray, block: tuple[int, ...]) -> list[Objec
     for box in blocks_of(path):
         write_block(path, box, labels[box])
     parts = [measure_block(labels[box], None, box) for box in blocks_of(path)]
-    return merge(parts).by_block(labels.shape, block)
+    return merge(parts).by_block(blocks_of(path))
 
 
 def pieces(path: Path, objects: list[Objects]) -> Iterator[bytes]:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segraft.blocks.grid import count, extents, grid, shifted
 from segraft.blocks.pyramid import LARGEST_SIDE, coarsened, levels
 from shared.labels import HUGE, label_images
 
@@ -67,17 +66,3 @@ def test_long_voxels_are_halved_when_the_others_are_as_long() -> None:
     assert sections == [(1, 1, 1), (1, 2, 2), (1, 4, 4), (1, 8, 8), (2, 16, 16)]
     assert [level.factors for level in levels((1, 2048, 2048))] == [(1, 1, 1), (1, 2, 2), (1, 4, 4)]
     assert [level.factors for level in levels((600, 600), (1.99, 1.0))] == [(1, 1), (2, 2)]
-
-
-@given(st.data())
-def test_grids_cover_each_pixel_once(data: st.DataObject) -> None:
-    space = data.draw(st.lists(st.integers(1, 12), min_size=2, max_size=3))
-    block = [data.draw(st.integers(1, 14)) for _ in space]
-    covered = np.zeros(space, int)
-    boxes = grid(space, block)
-    for box in boxes:
-        covered[box] += 1
-        assert covered[box].shape == extents(box)
-        assert extents(shifted(box, block)) == extents(box)
-    assert (covered == 1).all()
-    assert len(boxes) == count(space, block)

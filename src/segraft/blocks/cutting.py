@@ -41,6 +41,14 @@ class Grid:
         """Number of blocks."""
         return math.prod(self.counts)
 
+    def __getitem__(self, number: int) -> Region:
+        """The pixels of a block."""
+        return self.box(number)
+
+    def __iter__(self) -> Iterator[Region]:
+        """The pixels of each block in turn."""
+        return map(self.box, range(len(self)))
+
     def place(self, number: int) -> Space:
         """Index of a block along each axis."""
         return tuple(int(index) for index in np.unravel_index(number, self.counts))

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from segraft.blocks.grid import extents, grid, shifted
+from segraft.blocks.cutting import Grid
 from segraft.blocks.pyramid import Level, coarsened, levels
 from segraft.errors import UserError
 from segraft.files import replacing, unwritable
 from segraft.images.calibration import VERSION
 from segraft.images.reading import unreadable
-from segraft.images.windows import Window
+from segraft.model.tiling import Region
 
 CHUNK = {2: 512, 3: 64}
 """The longest side of the parts that a shard is read in, by the number of axes.
@@ -100,7 +100,7 @@ def _ome(name: str, pyramid: Sequence[Level], voxel_size: Sequence[float] | None
     return {"version": VERSION, "multiscales": [scales], "image-label": {"version": VERSION, **image}}
 
 
-def write_block(path: str | Path, box: Window, labels: np.ndarray) -> None:
+def write_block(path: str | Path, box: Region, labels: np.ndarray) -> None:
     """Write one block of the finest level, ``box`` of its grid, without reading; see ``create``.
 
     Raises ``UserError`` for a full disk or a read-only folder, ``ValueError`` for a box that is no block.
@@ -108,20 +108,16 @@ def write_block(path: str | Path, box: Window, labels: np.ndarray) -> None:
     _write(path, 0, box, labels)
 
 
-def _write(path: str | Path, level: int, box: Window, labels: np.ndarray) -> None:
+def _write(path: str | Path, level: int, box: Region, labels: np.ndarray) -> None:
     """Write one block of a level."""
-    array = _array(path, level, "r+")
-    shards = array.shards
-    whole = all(
-        side.start % size == 0 and side.stop == min(side.start + size, end)
-        for side, size, end in zip(box, shards, array.shape, strict=True)
-    )
-    if not whole or labels.shape != extents(box):
-        raise ValueError(f"got labels {labels.shape} for {box}, expected a whole block of {shards} in {array.shape}")
+    array, blocks = _array(path, level, "r+"), blocks_of(path, level)
+    number = next(blocks.touched(box))
+    if box != blocks[number] or labels.shape != blocks.shape(number):
+        raise ValueError(f"got labels {labels.shape} for {box}, expected a whole block of {blocks}")
     with unwritable(Path(path)):
-        if labels.shape != shards:  # at the end zarr would read the shard to change it, and might find a damaged one
-            place = [side.start // size for side, size in zip(box, shards, strict=True)]
-            (Path(path) / str(level) / array.metadata.encode_chunk_key(tuple(place))).unlink(missing_ok=True)
+        if labels.shape != blocks.block:  # at the end zarr would read the shard, and might find a damaged one
+            key = array.metadata.encode_chunk_key(blocks.place(number))
+            (Path(path) / str(level) / key).unlink(missing_ok=True)
         array[box] = labels
 
 
@@ -132,7 +128,7 @@ def _array(path: str | Path, level: int, mode: Any = "r") -> Any:
     return zarr.open_array(Path(path) / str(level), mode=mode)
 
 
-def read_box(path: str | Path, box: Window, level: int = 0) -> np.ndarray:
+def read_box(path: str | Path, box: Region, level: int = 0) -> np.ndarray:
     """Read a box of a level, which must lie inside it. Raises ``UserError`` for a damaged file."""
     with unreadable(Path(path), "labels written block by block"):
         return np.asarray(_array(path, level)[box])
@@ -151,27 +147,25 @@ def _datasets(path: str | Path) -> list[dict[str, Any]]:
     return list(stated["multiscales"][0]["datasets"])
 
 
-def blocks_of(path: str | Path, level: int = 0) -> list[Window]:
-    """Return the boxes of a level's blocks, the last axis fastest; from 1 on those that ``write_coarser`` writes."""
+def blocks_of(path: str | Path, level: int = 0) -> Grid:
+    """Return the blocks of a level; from 1 on those that ``write_coarser`` writes."""
     array = _array(path, level)
-    return grid(array.shape, array.shards)
+    return Grid(array.shape, array.shards)
 
 
-def write_coarser(path: str | Path, level: int, box: Window) -> None:
-    """Write one block of level 1 or above, a box of ``blocks_of``, from the next finer level, complete by then.
+def write_coarser(path: str | Path, level: int, box: Region) -> None:
+    """Write one block of level 1 or above, one of ``blocks_of``, from the next finer level, complete by then.
 
     Memory grows with the block: the finer level is read in parts of that size. See ``coarsened`` for the ids. Raises
     ``UserError`` for a full disk or a read-only folder.
     """
-    finer = _array(path, level - 1)
-    steps = _steps(path, level)
-    labels = np.zeros(extents(box), finer.dtype)
-    part = [-(-size // step) for size, step in zip(labels.shape, steps, strict=True)]
-    for place in grid(labels.shape, part):
-        coarse = shifted(place, [side.start for side in box])
+    finer, steps = _array(path, level - 1), _steps(path, level)
+    labels = np.zeros([side.stop - side.start for side in box], finer.dtype)
+    parts = Grid(labels.shape, tuple(-(-size // step) for size, step in zip(labels.shape, steps, strict=True)))
+    for place in parts:
         fine = tuple(
-            slice(side.start * step, min(side.stop * step, end))
-            for side, step, end in zip(coarse, steps, finer.shape, strict=True)
+            slice((whole.start + part.start) * step, min((whole.start + part.stop) * step, end))
+            for whole, part, step, end in zip(box, place, steps, finer.shape, strict=True)
         )
         labels[place] = coarsened(read_box(path, fine, level - 1), steps)
     _write(path, level, box, labels)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from segraft.images.windows import Window
+from segraft.blocks.cutting import Grid
 from segraft.labels.relabel import id_dtype, id_table
+from segraft.model.tiling import Region
 
 AT_ONCE = 2**20
 """Pixels that are summed up at once: so many 32-bit grey values add up exactly in a float."""
@@ -38,12 +39,11 @@ class Objects(NamedTuple):
         """Return some of the objects."""
         return Objects(*(values[rows] for values in self))
 
-    def by_block(self, space: Sequence[int], block: Sequence[int]) -> list[Objects]:
-        """Return for each block of a grid over ``(*space)`` the objects whose boxes begin in it, ids ascending."""
-        counts = [-(-extent // size) for extent, size in zip(space, block, strict=True)]
-        blocks = np.ravel_multi_index(tuple((self.first // np.array(block)).T), counts)
+    def by_block(self, grid: Grid) -> list[Objects]:
+        """Return for each block of the image the objects whose boxes begin in it, ids ascending."""
+        blocks = np.ravel_multi_index(tuple((self.first // np.array(grid.block)).T), grid.counts)
         order = np.argsort(blocks, kind="stable")
-        ends = np.searchsorted(blocks[order], np.arange(1, int(np.prod(counts))))
+        ends = np.searchsorted(blocks[order], np.arange(1, len(grid)))
         return [self.part(rows) for rows in np.split(order, ends)]
 
 
@@ -52,7 +52,7 @@ def pairs(ndim: int) -> list[tuple[int, int]]:
     return list(combinations_with_replacement(range(ndim), 2))
 
 
-def measure_block(labels: np.ndarray, image: np.ndarray | None, box: Window) -> Objects:
+def measure_block(labels: np.ndarray, image: np.ndarray | None, box: Region) -> Objects:
     """Measure what a block holds of each object: labels ``(*box)`` of integers, and an image ``(C, *box)`` if there is.
 
     ``box`` is the block's place in the whole image. Background and unknown pixels (−1) are no objects.

@@ -68,7 +68,7 @@ def write_measured(job: Job, run: Run, table: Path | None, outlines: Path | None
     if table is not None:
         write_objects(table, objects, size)
     if outlines is not None:
-        for number, begun in enumerate(objects.by_block(grid.space, grid.block)):
+        for number, begun in enumerate(objects.by_block(grid)):
             if not job.folder.has(MEASURED, number):
                 job.folder.save(MEASURED, number, **begun._asdict())
         run(OUTLINED, "outlines", outline_block, blocks)
