@@ -174,7 +174,9 @@ def test_background_takes_no_space(tmp_path: Path) -> None:
 def test_what_was_interrupted_is_written_again(tmp_path: Path) -> None:
     labels = some_labels(300, 200)
     write(tmp_path / "a.zarr", labels, (128, 128))
-    (tmp_path / "a.zarr" / "0" / "c" / "2" / "1").write_bytes(b"half")
+    shard = tmp_path / "a.zarr" / "0" / "c" / "2" / "1"
+    before = shard.read_bytes()
+    shard.write_bytes(b"half")
     with pytest.raises(UserError, match="cannot be read") as error:
         read_box(tmp_path / "a.zarr", (slice(256, 300), slice(128, 200)))
     assert "a.zarr" in one_line(error)
@@ -182,6 +184,7 @@ def test_what_was_interrupted_is_written_again(tmp_path: Path) -> None:
     write_block(tmp_path / "a.zarr", (slice(256, 300), slice(128, 200)), labels[256:, 128:])
     tidy(tmp_path / "a.zarr")
     assert not list(tmp_path.rglob("*.partial"))
+    assert shard.read_bytes() == before
     np.testing.assert_array_equal(read_labels(tmp_path / "a.zarr"), labels)
 
 
