@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,16 +22,17 @@ def echoing(monkeypatch):
 
 
 RULES = st.builds(Segmentation, thickness=st.sampled_from([0.0, 1.0, 2.0]), minimum_size=st.sampled_from([0, 4]))
-SIDES = {2: (st.integers(4, 70), st.integers(3, 40)), 3: (st.integers(3, 16), st.integers(3, 8))}
+SIDES = {2: st.integers(4, 60), 3: st.integers(3, 14)}
 
 
 @st.composite
 def scenes(draw, ndim):
-    space, block = (tuple(draw(sides) for _ in range(ndim)) for sides in SIDES[ndim])
+    space = tuple(draw(SIDES[ndim]) for _ in range(ndim))
+    block = tuple(ceil(size / draw(st.integers(1, 3))) for size in space)
     return draw(st.integers(0, 10**6)), space, block, draw(st.sampled_from([0.2, 0.5, 0.9])), draw(RULES)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(scene=scenes(2))
 def test_in_blocks_is_whole(scene, tmp_path_factory):
     seed, space, block, density, rules = scene
@@ -38,7 +41,7 @@ def test_in_blocks_is_whole(scene, tmp_path_factory):
     assert same(labels, whole(image, rules))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(scene=scenes(3))
 def test_in_blocks_is_whole_of_volumes(scene, tmp_path_factory):
     seed, space, block, density, rules = scene
@@ -47,7 +50,7 @@ def test_in_blocks_is_whole_of_volumes(scene, tmp_path_factory):
     assert same(labels, whole(image, rules))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(scene=scenes(2))
 def test_large_pieces_are_cut_and_stitched(scene, tmp_path_factory):
     seed, space, block, density, _ = scene
