@@ -143,7 +143,7 @@ def cast_of(number: int, drawing: Drawing, wanted: Wanted, order: Order | None) 
     if order is not None:
         pair = pair or _first_pair(number, datasets)
         names = [name for column, name in pair.recipes.items() if column not in wanted.models]
-        train_missing(names, runs, order)
+        reproduce_missing(names, runs, order)
         runs = best(runs_in(order.out))
     if pair is None and not wanted.models:
         raise UserError(nothing_on(datasets, wanted.runs, runs))
@@ -159,7 +159,7 @@ def cast_of(number: int, drawing: Drawing, wanted: Wanted, order: Order | None) 
     return _cast(ordered, pair, wanted, own)
 
 
-def train_missing(names: Sequence[str], runs: Mapping[str, Run], order: Order) -> None:
+def reproduce_missing(names: Sequence[str], runs: Mapping[str, Run], order: Order) -> None:
     """Run the recipes that have no finished run; one that was interrupted goes on."""
     for name in names:
         if name not in runs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
-from segraft.commands.contenders import Wanted, best, nothing_on, runs_in, train_missing
+from segraft.commands.contenders import Wanted, best, nothing_on, runs_in, reproduce_missing
 from segraft.commands.orders import Order
 from segraft.errors import UserError
 from segraft.metrics.protocols import PAPER
@@ -39,7 +39,7 @@ def memory_figure(wanted: Wanted, order: Order | None) -> tuple[Figure, list[str
     found = runs_in(wanted.runs)
     part = _part(datasets, best(found))
     if order is not None:
-        train_missing(list(part.rows.values()), best(found), order)
+        reproduce_missing(list(part.rows.values()), best(found), order)
         found = runs_in(order.out)
     if not best(found).keys() & set(part.rows.values()):
         raise UserError(nothing_on(datasets, wanted.runs, best(found)))
