@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segraft.errors import UserError
-from segraft.labels.contingency import contingency
+from segraft.labels.contingency import contingency, together, without_small
+from segraft.labels.relabel import remove_small
 from shared.labels import HUGE, SHAPES
 
 PAIRS = SHAPES.flatmap(
@@ -56,6 +57,28 @@ def test_chosen_pairs_are_the_table_of_their_pixels(pair):
     expected = contingency(predicted, np.where(truth > 0, truth, -1))
     for name in ("predicted_ids", "truth_ids", "counts", "predicted_sizes", "truth_sizes"):
         np.testing.assert_array_equal(getattr(chosen, name), getattr(expected, name))
+
+
+NAMES = ("predicted_ids", "truth_ids", "counts", "predicted_sizes", "truth_sizes")
+
+
+@given(PAIRS, st.integers(1, 3), st.randoms())
+def test_parts_have_the_table_of_the_whole_in_any_order(pair, rows, random):
+    predicted, truth = pair
+    parts = [(predicted[row : row + rows], truth[row : row + rows]) for row in range(0, len(truth), rows)]
+    random.shuffle(parts)
+    found, expected = together([contingency(*part) for part in parts]), contingency(predicted, truth)
+    for name in NAMES:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+
+
+@given(PAIRS, st.integers(0, 6))
+def test_small_true_objects_are_background_as_where_they_are_removed(pair, minimum):
+    predicted, truth = pair
+    found = without_small(contingency(predicted, truth), minimum)
+    expected = contingency(predicted, remove_small(truth, minimum))
+    for name in NAMES:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 def test_a_predicted_unknown_is_no_object():

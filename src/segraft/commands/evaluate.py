@@ -16,18 +16,20 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from segraft.commands.large_labels import contingency_by_boxes, large_pair
 from segraft.data.choice import DataChoice
 from segraft.data.masks import note_doubtful
 from segraft.errors import SomeFailed, UserError
 from segraft.files import write_text
+from segraft.images.lazy import Source
 from segraft.images.listing import list_images
 from segraft.images.names import image_stem, is_label_name, pair_name
-from segraft.images.reading import read_labels, split_key
+from segraft.images.reading import is_image, read_labels, split_key
 from segraft.labels.masks import Masks
 from segraft.labels.planes import check_plane
 from segraft.metrics.protocols import Protocol
 from segraft.metrics.scoring import evaluate as scores_of
-from segraft.metrics.scoring import summarise
+from segraft.metrics.scoring import score_table, summarise
 from segraft.paper.protocols import chosen
 from segraft.terminal.tables import output
 
@@ -56,6 +58,19 @@ class Scoring:
         self.truths.look(of, truth)
         return scores
 
+    def by_boxes(self, predicted: Source, truth: Source) -> ByProtocol:
+        """Score a file against another, neither of which is held in memory."""
+        try:
+            table = contingency_by_boxes(predicted, truth)
+        except UserError as error:
+            raise UserError(f"{predicted.where} and {truth.where}: {error}") from error
+        print(
+            f"note: {truth.where} is compared box by box, for it is large; whether one number of it stands for several "
+            "objects is not looked for",
+            file=sys.stderr,
+        )
+        return {each.name: score_table(table, each) for each in self.protocols}
+
 
 Task = tuple[str, Callable[[Scoring], tuple[str, ByProtocol]]]
 """What messages call an image, and how to score it: its name and scores."""
@@ -79,6 +94,9 @@ def evaluate(
     Of two arrays ``(*space)`` the scores are returned, see `segraft.metrics.scoring.evaluate`; nothing is printed. Of
     files a table is printed, and the scores are returned by image name. With both protocols it is a dictionary of these
     by the protocol's name.
+
+    Two label images of more than 2 GB together are compared box by box, with the same scores, where tif, npy, h5 or
+    zarr hold both.
 
     Every true image counts: one without a prediction, or with one that cannot be read, is reported on stderr and in the
     end as ``SomeFailed``; the means are over the others.
@@ -177,7 +195,8 @@ def _against_dataset(predicted: Path, data: DataChoice) -> list[Task]:
 
 def _against_files(predicted: Path, truth: Path) -> list[Task]:
     """One task for every true label image: of a folder, or the only one."""
-    if not split_key(predicted)[0].is_dir():
+    file, _ = split_key(predicted)
+    if not file.is_dir() or is_image(file):  # a zarr is a folder, too
         return [(predicted.name, partial(_against_file, predicted.name, predicted, truth))]
     found, true = _by_name(predicted), _by_name(truth)
     if extra := [str(path) for name, path in found.items() if name not in true]:
@@ -187,7 +206,10 @@ def _against_files(predicted: Path, truth: Path) -> list[Task]:
 
 def _against_file(name: str, predicted: Path | None, truth: Path, scoring: Scoring) -> tuple[str, ByProtocol]:
     """Score one file against another."""
-    return name, scoring(_existing(name, predicted), read_labels(truth), str(truth))
+    predicted = _existing(name, predicted)
+    if large := large_pair(predicted, truth):
+        return name, scoring.by_boxes(*large)
+    return name, scoring(predicted, read_labels(truth), str(truth))
 
 
 def _against_sample(

@@ -1,7 +1,7 @@
 """One reader and one writer per file format: arrays as stored, errors as the libraries raise them.
 
 Readers are ``(path, key, labels) -> array``, writers ``(temporary, array, path, key)``: they write to ``temporary``,
-which then replaces ``path``. Openers are ``(path, key) -> with block of a list of series``, of which parts are read.
+which then replaces ``path``. Openers are ``(path, key, labels) -> with block of a list of series``, read in parts.
 ``key`` names an array inside h5 and zarr, and a series of a file by its number; other formats ignore it.
 """
 
@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def _npy(path: Path) -> np.ndarray:
 
 
 @contextmanager
-def npy_series(path: Path, key: str | None) -> Iterator[list[Series]]:
+def npy_series(path: Path, key: str | None, labels: bool = False) -> Iterator[list[Series]]:
     """Open an array as NumPy saves it."""
     yield [unnamed(_npy(path))]
 
@@ -98,13 +99,13 @@ def read_h5(path: Path, key: str | None, labels: bool) -> np.ndarray:
 
 
 @contextmanager
-def h5_series(path: Path, key: str | None) -> Iterator[list[Series]]:
+def h5_series(path: Path, key: str | None, labels: bool = False) -> Iterator[list[Series]]:
     """Open one array of an HDF5 file."""
     import h5py
 
-    key = choose_key(path, h5_keys(path), key, labels=False)
+    key = choose_key(path, h5_keys(path), key, labels)
     with h5py.File(path, "r") as file:
-        yield [unnamed(file[key])]
+        yield [replace(unnamed(file[key]), chunks=file[key].chunks)]
 
 
 def zarr_keys(group: Any) -> list[str]:
@@ -184,16 +185,20 @@ def read_zarr(path: Path, key: str | None, labels: bool) -> np.ndarray:
 
 
 @contextmanager
-def zarr_series(path: Path | str, key: str | None) -> Iterator[list[Series]]:
+def zarr_series(path: Path | str, key: str | None, labels: bool = False) -> Iterator[list[Series]]:
     """Open one array of a zarr store, in a folder or at a URL, or one of each position."""
     import zarr
 
-    named: list[str | None] = list(zarr_positions(zarr.open(path, mode="r"))) if key is None else []
-    found = [zarr_array(path, each, labels=False) for each in named or [key]]
-    yield [
-        Series(axes, array.shape, array.__getitem__, array.dtype, partial(absent_chunks, array))
-        for array, axes in found
-    ]
+    positions: list[str | None] = []
+    if key is None and not labels:
+        positions = [*zarr_positions(zarr.open(path, mode="r"))]
+    found = [zarr_array(path, each, labels) for each in positions or [key]]
+    yield [_zarr_series(array, axes) for array, axes in found]
+
+
+def _zarr_series(array: Any, axes: str) -> Series:
+    stored, absent = array.shards or array.chunks, partial(absent_chunks, array)
+    return Series(axes, array.shape, array.__getitem__, array.dtype, stored, absent)
 
 
 def write_h5(temporary: Path, array: np.ndarray, path: Path, key: str) -> None:
@@ -245,7 +250,7 @@ def write_into_zarr(array: np.ndarray, path: Path, key: str) -> None:
 
 
 Reader = Callable[[Path, str | None, bool], np.ndarray]
-Opener = Callable[[Path, str | None], AbstractContextManager[list[Series]]]
+Opener = Callable[..., AbstractContextManager[list[Series]]]
 Writer = Callable[[Path, np.ndarray, Path, str], None]
 H5 = (".h5", ".hdf5", ".hdf")
 TIF = (".tif", ".tiff")

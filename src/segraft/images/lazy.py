@@ -22,6 +22,7 @@ from segraft.images.reading import is_url, split_key, split_url, unreadable
 from segraft.images.series import Series, pick
 from segraft.images.voxel_size import read_voxel_size
 from segraft.images.windows import Window, in_words
+from segraft.labels.check import check_kind
 from segraft.types import Space
 
 DRIVERS = {"http": "aiohttp", "https": "aiohttp", "s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs"}
@@ -49,6 +50,8 @@ class Source:
     """In nm per axis of space, where the image states it."""
     grey: str = ""
     """Why its channels count as one, if they do: a name of `segraft.images.channels.GREY`."""
+    labels: bool = False
+    """Whether it is a label image."""
 
     @property
     def space(self) -> Space:
@@ -63,7 +66,7 @@ class Source:
     @contextmanager
     def open(self) -> Iterator[OpenSource]:
         """Open it to read boxes. Raises ``UserError`` where that fails, or the shape is another than before."""
-        with _opened(self.where) as series:
+        with _opened(self.where, self.labels) as series:
             if tuple(series.shape) != self.layout.shape:
                 raise UserError(
                     f"{self.name}: got shape {tuple(series.shape)}, expected {self.layout.shape} as before; "
@@ -157,6 +160,24 @@ def lazy_source(image: Any, ndim: int, channels: int = 1, chosen: Sequence[int] 
     return source
 
 
+def lazy_labels(path: str | Path) -> Source:
+    """Describe a label image, by the rules of `segraft.images.reading.read_labels`, which reads it whole.
+
+    Pixels are not looked at. Raises ``UserError`` where it cannot be read in parts, and for colours.
+    """
+    where, name = _place(path)
+    with _opened(where, labels=True) as series:
+        shape = tuple(series.shape)
+        kept = list(range(len(shape)))
+        while len(kept) > 2 and shape[kept[0]] == 1:
+            kept.pop(0)
+        while len(kept) > 2 and shape[kept[-1]] == 1:
+            kept.pop()
+        layout, dtype = Layout(shape, None, tuple(kept), (0,)), np.dtype(series.dtype).newbyteorder("=")
+        check_kind(layout.space, dtype, str(path))
+        return Source(where, name, layout, dtype, _voxel_size(where, len(kept)), labels=True)
+
+
 def _place(image: Any) -> tuple[Any, str]:
     """Where an image is, and its name."""
     if isinstance(image, str) and image.startswith("file://"):
@@ -173,18 +194,19 @@ def _place(image: Any) -> tuple[Any, str]:
 
 
 @contextmanager
-def _opened(where: Any) -> Iterator[Series]:
+def _opened(where: Any, labels: bool = False) -> Iterator[Series]:
     """Open the image at a path or URL, or in an array."""
     with ExitStack() as closing:
         if is_url(where):
             url, key = split_url(where)
             with _with_driver(url), unreadable(url, "a zarr"):
-                series = pick(url, closing.enter_context(zarr_series(url, key)), None)
+                series = pick(url, closing.enter_context(zarr_series(url, key, labels)), None)
         elif isinstance(where, Path):
             file, key = split_key(where)
             _check_file(file)
             with unreadable(file):
-                series = pick(file, closing.enter_context(OPENERS[file.suffix.lower()](file, key)), None)
+                opened = OPENERS[file.suffix.lower()](file, key, labels)
+                series = pick(file, closing.enter_context(opened), None)
         else:
             axes, shape = "?" * len(where.shape), tuple(where.shape)
             series = Series(axes, shape, lambda box: _computed(where[box]), where.dtype)

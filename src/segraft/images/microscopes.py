@@ -37,7 +37,7 @@ def lacking(path: Path) -> str | None:
 
 
 @contextmanager
-def microscope_series(path: Path, key: str | None) -> Iterator[list[Series]]:
+def microscope_series(path: Path, key: str | None, labels: bool = False) -> Iterator[list[Series]]:
     """Open a file: the series that the key names, or all of them; each is read as a whole when first asked for.
 
     Raises ``UserError`` where the library is not installed.

@@ -24,6 +24,8 @@ class Series:
     """Read a box, an index or a slice per axis, as an array would be indexed."""
     dtype: np.dtype | None = None
     """Of the pixels; None where no more than the whole image tells it."""
+    chunks: Space | None = None
+    """What is stored as one: its size along each axis, where there is such a thing."""
     absent: Callable[[tuple[Any, ...]], int] = lambda box: 0
     """How many chunks that a box touches were never written; 0 where the file cannot tell."""
 

@@ -16,6 +16,7 @@ import numpy as np
 from segraft.errors import UserError
 from segraft.images.series import Series, pick
 from segraft.labels.check import colours, holds_colours
+from segraft.types import Space
 
 PREVIEWS = ("thumbnail", "label", "macro", "map", "overview")
 """What slide scanners call the small pictures that they add to an image."""
@@ -32,15 +33,23 @@ def shown(tif: Any) -> list[Any]:
 
 
 @contextmanager
-def tif_series(path: Path, key: str | None) -> Iterator[list[Series]]:
-    """Open a tif: the series that the key names, or all of them; ``UserError`` where the file is cut short."""
+def tif_series(path: Path, key: str | None, labels: bool = False) -> Iterator[list[Series]]:
+    """Open a tif: the series that the key names, or all of them.
+
+    Raises ``UserError`` where the file is cut short, and for labels in colour.
+    """
     import tifffile
 
     with tifffile.TiffFile(path) as tif:
         _check_length(path, tif)
         found = shown(tif)
         found = found if key is None else [pick(path, found, key)]
-        yield [Series(each.axes, tuple(each.shape), _reader(path, each), each.dtype) for each in found]
+        for each in found if labels else ():
+            _check_labels(path, each)
+        yield [
+            Series(each.axes, tuple(each.shape), _reader(path, each, labels), each.dtype, _stored(each))
+            for each in found
+        ]
 
 
 def read_tif(path: Path, key: str | None, labels: bool) -> np.ndarray:
@@ -56,13 +65,24 @@ def read_tif(path: Path, key: str | None, labels: bool) -> np.ndarray:
         array = series.asarray()
         channel = series.axes.find("C")
         _check_length(path, tif)
-        if labels and series.axes.endswith("YXS") and holds_colours(array.shape):
-            raise colours(array.shape, str(path))
+        if labels:
+            _check_labels(path, series)
         array = array if labels else _as_shown(series, array)
     return np.moveaxis(array, channel, 0) if channel > 0 else array
 
 
-def _reader(path: Path, series: Any) -> Callable[[tuple[Any, ...]], np.ndarray]:
+def _check_labels(path: Path, series: Any) -> None:
+    """Raise ``UserError`` where the pixels of labels are colours."""
+    if series.axes.endswith("YXS") and holds_colours(series.shape):
+        raise colours(tuple(series.shape), str(path))
+
+
+def _stored(series: Any) -> Space:
+    """The size of what is stored as one: a page, a strip or a tile."""
+    return (*[1] * (len(series.shape) - len(series.keyframe.chunks)), *series.keyframe.chunks)
+
+
+def _reader(path: Path, series: Any, labels: bool) -> Callable[[tuple[Any, ...]], np.ndarray]:
     """Return what reads a part of an image series: only the pages, strips and tiles that it touches.
 
     Pixels that lie in the file in one piece as they are in memory are mapped.
@@ -77,7 +97,11 @@ def _reader(path: Path, series: Any) -> Callable[[tuple[Any, ...]], np.ndarray]:
         stored = np.dtype(series.keyframe.parent.byteorder + series.dtype.char)
         return np.memmap(path, stored, "r", series.dataoffset, tuple(series.shape))
 
-    return lambda box: _as_shown(series, np.asarray(opened()[box]))
+    def read(box: tuple[Any, ...]) -> np.ndarray:
+        part = np.asarray(opened()[box])
+        return part if labels else _as_shown(series, part)
+
+    return read
 
 
 def _as_shown(series: Any, array: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,14 @@ def window_at(start: Sequence[int], shape: Sequence[int]) -> Window:
 def whole(space: Sequence[int]) -> Window:
     """The window of all of an array."""
     return window_at([0] * len(space), space)
+
+
+def grid(space: Sequence[int], side: Sequence[int]) -> Iterator[Window]:
+    """Windows of that size that cover an array, the last ones smaller, in the order of the array."""
+    starts = (range(0, size, step) for size, step in zip(space, side, strict=True))
+    for start in product(*starts):
+        ends = (min(first + step, size) for first, step, size in zip(start, side, space, strict=True))
+        yield tuple(slice(first, end) for first, end in zip(start, ends, strict=True))
 
 
 def in_words(window: Window) -> str:

@@ -20,27 +20,32 @@ def check_labels(array: np.ndarray, name: str = "labels") -> np.ndarray:
     fractions, NaN, negative labels other than −1, empty arrays and other dimensions.
     """
     array = np.asarray(array)
-    if array.ndim == 3 and array.dtype == np.uint8 and holds_colours(array.shape):
-        raise colours(array.shape, name)
-    if array.ndim not in (2, 3) or not array.size:
-        shape = "×".join(map(str, array.shape))
-        expected = "(y, x) or (z, y, x) with at least one pixel"
-        raise UserError(f"{name}: got shape ({shape}), expected {expected}; choose or squeeze the axes")
+    check_kind(array.shape, array.dtype, name)
     if array.dtype == bool:
         return array.astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
         array = _whole(array, name)
-    if not np.issubdtype(array.dtype, np.integer):
-        raise UserError(
-            f"{name}: got {array.dtype}, expected integers, 0 for background and one number per instance; "
-            "label the instances first"
-        )
     if np.issubdtype(array.dtype, np.signedinteger) and (lowest := int(array.min())) < UNKNOWN:
         raise UserError(
             f"{name}: got the label {lowest}, expected 0 for background, −1 for unknown and positive instances; "
             "renumber the negative labels"
         )
     return array
+
+
+def check_kind(shape: tuple[int, ...], dtype: np.dtype, name: str = "labels") -> None:
+    """Raise ``UserError`` for shapes and types of arrays that are no label images, whatever their pixels."""
+    if len(shape) == 3 and dtype == np.uint8 and holds_colours(shape):
+        raise colours(shape, name)
+    if len(shape) not in (2, 3) or 0 in shape:
+        text = "×".join(map(str, shape))
+        expected = "(y, x) or (z, y, x) with at least one pixel"
+        raise UserError(f"{name}: got shape ({text}), expected {expected}; choose or squeeze the axes")
+    if dtype.kind not in "biuf":
+        raise UserError(
+            f"{name}: got {dtype}, expected integers, 0 for background and one number per instance; "
+            "label the instances first"
+        )
 
 
 def holds_colours(shape: tuple[int, ...]) -> bool:

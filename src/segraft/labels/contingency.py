@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,21 +47,45 @@ def contingency(predicted: np.ndarray, truth: np.ndarray) -> Contingency:
     ``check_labels``.
     """
     predicted, truth = check_labels(predicted, "predicted labels"), check_labels(truth, "true labels")
-    if predicted.shape != truth.shape:
-        raise UserError(
-            f"predicted labels: got shape {predicted.shape}, expected that of the true labels, {truth.shape}; "
-            "check that both belong to the same image"
-        )
+    check_shapes(predicted.shape, truth.shape)
     guess, true, lengths = _runs(predicted.ravel(), truth.ravel())
     if np.issubdtype(truth.dtype, np.signedinteger):
         known = true != UNKNOWN
         guess, true, lengths = guess[known], true[known], lengths[known]
     if np.issubdtype(predicted.dtype, np.signedinteger):
         guess = np.maximum(guess, 0)
+    return _of_pairs(guess, true, lengths)
+
+
+def check_shapes(predicted: tuple[int, ...], truth: tuple[int, ...]) -> None:
+    """Raise ``UserError`` where two label images differ in shape."""
+    if predicted != truth:
+        raise UserError(
+            f"predicted labels: got shape {predicted}, expected that of the true labels, {truth}; "
+            "check that both belong to the same image"
+        )
+
+
+def together(tables: Sequence[Contingency]) -> Contingency:
+    """The table of an image from those of its parts, at least one: exactly that of the whole, in its order."""
+    names = ("predicted_ids", "truth_ids", "counts")
+    return _of_pairs(*(np.concatenate([getattr(table, name) for table in tables]) for name in names))
+
+
+def without_small(table: Contingency, minimum: int) -> Contingency:
+    """The table where true objects of fewer than ``minimum`` pixels are background."""
+    small = (table.truth_ids > 0) & (table.truth_sizes < minimum)
+    return _of_pairs(
+        table.predicted_ids, np.where(small, np.zeros_like(table.truth_ids), table.truth_ids), table.counts
+    )
+
+
+def _of_pairs(guess: np.ndarray, true: np.ndarray, pixels: np.ndarray) -> Contingency:
+    """The table of pairs of ids ``(n,)``, which may come several times, with so many pixels each."""
     guess_ids, guess_rows, _ = id_table(guess)
     true_ids, true_rows, _ = id_table(true)
     pairs, rows, _ = id_table(true_rows * len(guess_ids) + guess_rows)
-    counts = np.bincount(rows, weights=lengths, minlength=len(pairs))
+    counts = np.bincount(rows, weights=pixels, minlength=len(pairs))
     true_rows, guess_rows = np.divmod(pairs, max(1, len(guess_ids)))
     return _with_sizes(guess_ids[guess_rows], true_ids[true_rows], counts)
 

@@ -8,9 +8,7 @@ from statistics import fmean, stdev
 import numpy as np
 
 from segraft.errors import UserError
-from segraft.labels.check import check_labels
-from segraft.labels.contingency import contingency
-from segraft.labels.relabel import remove_small
+from segraft.labels.contingency import Contingency, contingency, without_small
 from segraft.metrics.matching import matching_scores, quality
 from segraft.metrics.partition import partition_scores
 from segraft.metrics.protocols import OURS, Protocol
@@ -24,9 +22,13 @@ def evaluate(predicted: np.ndarray, truth: np.ndarray, protocol: Protocol = OURS
     label −1 are left out. True objects that the protocol leaves out are background for every score, so that what is
     predicted there is wrong. Raises ``UserError`` when the shapes differ or one of the two is no label image.
     """
+    return score_table(contingency(predicted, truth), protocol)
+
+
+def score_table(table: Contingency, protocol: Protocol = OURS) -> dict[str, float | int]:
+    """Score a prediction by its table of overlaps with the truth; see `evaluate`."""
     if protocol.minimum_true_size:
-        truth = remove_small(check_labels(truth, "true labels"), protocol.minimum_true_size)
-    table = contingency(predicted, truth)
+        table = without_small(table, protocol.minimum_true_size)
     scores = matching_scores(table, protocol.taken_once) | partition_scores(table)
     return {name: scores[name] for name in (*SCORES, *COUNTS)}
 
