@@ -19,6 +19,7 @@ from segraft.cli import main
 from segraft.commands import large_labels
 from segraft.commands.evaluate import evaluate
 from segraft.errors import UserError
+from segraft.images import lazy
 from segraft.images.writing import write_labels
 from segraft.metrics import scoring
 from segraft.metrics.protocols import PAPER, Protocol
@@ -27,7 +28,7 @@ from shared.messages import one_line
 
 @pytest.fixture(autouse=True)
 def _every_pair_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large_labels, "LARGE", 0)
+    monkeypatch.setattr(lazy, "LARGE", 0)
     monkeypatch.setattr(large_labels, "VOXELS", 700)
 
 
@@ -141,7 +142,7 @@ def test_pairs_that_are_small_or_no_stacks_are_read_whole(tmp_path: Path, monkey
     png = tmp_path / "t.png"
     assert large_labels.large_pair(*files) is not None
     assert large_labels.large_pair(files[0], png) is None
-    monkeypatch.setattr(large_labels, "LARGE", 2 * volume(0).nbytes)
+    monkeypatch.setattr(lazy, "LARGE", 2 * volume(0).nbytes)
     assert large_labels.large_pair(*files) is None
 
 

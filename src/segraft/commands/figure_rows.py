@@ -11,6 +11,7 @@ import numpy as np
 from segraft.commands.contenders import Contender
 from segraft.errors import UserError
 from segraft.images.normalisation import Normalisation
+from segraft.images.windows import central
 from segraft.metrics.scoring import evaluate
 from segraft.paper.figures import ALONE, GRAPH, TEACHER
 from segraft.reporting.error_map import error_map
@@ -19,7 +20,6 @@ from segraft.reporting.neurons import MEANING, neuron_rows
 from segraft.reporting.panels import Panel, Row
 from segraft.reporting.pictures import grey_or_colour, label_colours
 from segraft.reporting.projection import fit_projection
-from segraft.reporting.view import central
 from segraft.terminal.progress import messages, track
 from segraft.types import Sample
 

@@ -8,15 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from segraft.errors import UserError
-from segraft.images.formats import LAZY
-from segraft.images.lazy import OpenSource, Source, lazy_labels
-from segraft.images.reading import split_key
+from segraft.images.lazy import OpenSource, Source, is_lazy, large, lazy_labels
 from segraft.images.windows import Window, grid, in_words
 from segraft.labels.contingency import Contingency, check_shapes, contingency, together
 from segraft.types import Space
 
-LARGE = 2**31
-"""Bytes of two label images from which on they are compared box by box."""
 VOXELS = 2**23
 """Of a box."""
 PAIRS = 2**22
@@ -28,13 +24,10 @@ def large_pair(predicted: Path, truth: Path) -> tuple[Source, Source] | None:
 
     Raises ``UserError`` for a broken file.
     """
-    if not all(
-        split_key(path)[0].suffix.lower() in LAZY and split_key(path)[0].exists() for path in (predicted, truth)
-    ):
+    if not (is_lazy(predicted) and is_lazy(truth)):
         return None
     sources = lazy_labels(predicted), lazy_labels(truth)
-    size = sum(math.prod(each.space) * each.dtype.itemsize for each in sources)
-    return sources if size > LARGE else None
+    return sources if large(*sources) else None
 
 
 def contingency_by_boxes(predicted: Source, truth: Source) -> Contingency:

@@ -14,12 +14,11 @@ from segraft.deploy import bioimageio
 from segraft.deploy.bioimageio import Example
 from segraft.deploy.resource_description import Imprint, smallest
 from segraft.errors import UserError
-from segraft.images.windows import crop
+from segraft.images.windows import central, crop
 from segraft.model.model import Model
 from segraft.networks.contract import Network
 from segraft.reporting.overlay import overlay
 from segraft.reporting.pictures import doubled
-from segraft.reporting.view import central
 
 SIDE = {2: 256, 3: 48}
 """Pixels per side of a window, by dimension, unless the package takes no smaller ones."""

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from segraft.commands.benchmark import notes, rows
 from segraft.data import open_dataset
+from segraft.data.centres import centres
 from segraft.data.masks import note_doubtful
 from segraft.errors import UserError
 from segraft.files import make_folder
@@ -27,6 +28,7 @@ from segraft.paper.protocols import chosen
 from segraft.reporting.groups import grouped
 from segraft.reporting.page import Shown, write_report
 from segraft.reporting.tables import with_spread
+from segraft.reporting.view import COMPUTED
 from segraft.run_folder import RunFolder
 from segraft.terminal.tables import print_table
 from segraft.types import Sample
@@ -52,7 +54,8 @@ def report(
 ) -> Path:
     """Compare runs on the same images: scores, costs, curves and pictures, in a table and in ``out/report.html``.
 
-    Runs that differ by their seed only are one model, with the mean and the standard deviation over its seeds.
+    Runs that differ by their seed only are one model, with the mean and the standard deviation over its seeds. Of
+    images in a folder that have more than 2 GB with their labels the centre alone is read, scored and shown.
 
     Parameters
     ----------
@@ -171,7 +174,8 @@ def _seen(samples: Sequence[Sample]) -> Masks:
 
 def _with_truth(dataset: str, root: str | Path | None, split: str, options: Mapping[str, Any]) -> list[Sample]:
     """The images that can be scored; ``UserError`` where there are none."""
-    samples = [sample for sample in open_dataset(dataset, root, split, **options) if sample.labels is not None]
+    opened = centres(open_dataset(dataset, root, split, **options), COMPUTED)
+    samples = [sample for sample in opened if sample.labels is not None]
     if not samples:
         raise UserError(
             f"no image of {dataset} ({split}) has a truth, expected images with masks; choose another split"

@@ -97,7 +97,7 @@ def folder(
     root = existing_folder(root, "images/ and masks/")
     choose("masks", masks := masks or "objects", MASKS)
     layout = Layout(ndim, None if channels is None else tuple(channels), labelled, image_key, label_key, masks)
-    return LazySamples(_split(root, split, seed, layout), partial(_read, layout))
+    return LazySamples(_split(root, split, seed, layout), Reader(layout))
 
 
 def _split(root: Path, split: str, seed: int, layout: Layout) -> tuple[Pair, ...]:
@@ -178,8 +178,19 @@ def _keyed_labels(source: LabelSource | None, key: str | None) -> LabelSource | 
     return LabelImage(with_key(source.path, key)) if isinstance(source, LabelImage) else source
 
 
+@dataclass(frozen=True)
+class Reader:
+    """Reads one pair: image ``(C, *space)``, labels ``(*space)``."""
+
+    layout: Layout
+
+    def __call__(self, pair: Pair) -> Sample:
+        """Raises ``UserError`` where a file cannot be read, and where the two do not belong together."""
+        return _read(self.layout, pair)
+
+
 def _read(layout: Layout, pair: Pair) -> Sample:
-    """Read one pair: image ``(C, *space)``, labels ``(*space)``."""
+    """See `Reader`."""
     array = read_image(pair.image)
     plane = partial(to_channels_first, array, 2, layout.channels, str(pair.image))
     labels = None if pair.labels is None else _labels(layout, pair.labels, array, lambda: plane().shape[1:])
@@ -187,13 +198,18 @@ def _read(layout: Layout, pair: Pair) -> Sample:
     space = None if labels is None else labels.shape
     image = to_channels_first(array, ndim, layout.channels, str(pair.image), space)
     if pair.labels is not None and labels is not None and labels.shape != image.shape[1:]:
-        raise UserError(
-            f"{pair.image} and {pair.labels.path}: got shapes {image.shape[1:]} and {labels.shape}, expected the same; "
-            "check that both belong together"
-        )
+        raise unlike(pair, image.shape[1:], labels.shape)
     size = read_voxel_size(pair.image)
     sample = Sample(image, labels, pair.name, size if size and len(size) == ndim else None)
     return sample if pair.part is None else strip(sample, pair.part)
+
+
+def unlike(pair: Pair, image: Space, labels: Space) -> UserError:
+    """Return the error for an image and labels of different sizes."""
+    path = pair.labels.path if pair.labels else None
+    return UserError(
+        f"{pair.image} and {path}: got shapes {image} and {labels}, expected the same; check that both belong together"
+    )
 
 
 def _labels(layout: Layout, source: LabelSource, image: np.ndarray, size: Callable[[], Space]) -> np.ndarray:

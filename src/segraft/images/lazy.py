@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -27,6 +28,8 @@ from segraft.types import Space
 
 DRIVERS = {"http": "aiohttp", "https": "aiohttp", "s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs"}
 """Packages by which fsspec opens addresses, by their scheme."""
+LARGE = 2**31
+"""Bytes of images from which on they are large."""
 SAMPLE = 64
 """Side of the sample parts, in pixels."""
 PLACES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -142,22 +145,37 @@ def lazy_source(image: Any, ndim: int, channels: int = 1, chosen: Sequence[int] 
     that is read later. Raises ``UserError`` where the image cannot be read in parts or does not fit, and where the
     package is missing that opens such a URL.
     """
-    where, name = _place(image)
-    with _opened(where) as series:
-        layout = model_layout(tuple(series.shape), ndim, channels, chosen, name, series.axes)
-        dtype = np.dtype(series.dtype).newbyteorder("=")
-        check_type(dtype, name)
-        source = Source(where, name, layout, dtype, _voxel_size(where, ndim))
-        if len(layout.chosen) == channels:
-            return source
-        opened = OpenSource(source, series)
-        parts = [opened.read(box).reshape(len(layout.chosen), -1) for box in _sample_boxes(layout.space)]
+    source = described(image, lambda shape, *named: model_layout(shape, ndim, channels, chosen, *named))
+    if source.channels == channels:
+        return source
+    with source.open() as opened:
+        parts = [opened.read(box).reshape(source.channels, -1) for box in _sample_boxes(source.space)]
     if channels == 1 and chosen is None:
         for kind, rule in GREY.items():
             if all(map(rule, parts)):
                 return replace(source, grey=kind)
-    check_count(np.concatenate(parts, 1), layout.shape, channels, name)
+    check_count(np.concatenate(parts, 1), source.layout.shape, channels, source.name)
     return source
+
+
+def is_lazy(path: Path) -> bool:
+    """Whether a path is that of a file of which parts are read, or of a zarr; the file itself is not opened."""
+    file, _ = split_key(path)
+    return file.suffix.lower() in LAZY and file.exists()
+
+
+def large(*sources: Source) -> bool:
+    """Whether images together are better not held in memory."""
+    return sum(math.prod(each.layout.shape) * each.dtype.itemsize for each in sources) > LARGE
+
+
+def described(image: Any, arrange: Callable[[Space, str, str], Layout]) -> Source:
+    """Describe an image as `lazy_source` does, by any rule of its axes: ``arrange(shape, name, letters)``."""
+    where, name = _place(image)
+    with _opened(where) as series:
+        layout, dtype = arrange(tuple(series.shape), name, series.axes), np.dtype(series.dtype).newbyteorder("=")
+    check_type(dtype, name)
+    return Source(where, name, layout, dtype, _voxel_size(where, len(layout.axes)))
 
 
 def lazy_labels(path: str | Path) -> Source:

@@ -22,6 +22,13 @@ def whole(space: Sequence[int]) -> Window:
     return window_at([0] * len(space), space)
 
 
+def central(shape: Sequence[int], size: Sequence[int]) -> Window:
+    """The centre of a shape, at most ``size``."""
+    starts = [max(0, extent - most) // 2 for extent, most in zip(shape, size, strict=True)]
+    ends = [min(start + most, extent) for start, most, extent in zip(starts, size, shape, strict=True)]
+    return tuple(slice(start, end) for start, end in zip(starts, ends, strict=True))
+
+
 def grid(space: Sequence[int], side: Sequence[int]) -> Iterator[Window]:
     """Windows of that size that cover an array, the last ones smaller, in the order of the array."""
     starts = (range(0, size, step) for size, step in zip(space, side, strict=True))

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segraft.data import open_dataset
+from segraft.data.centres import centres
 from segraft.errors import UserError
 from segraft.networks import EXTENTS
 from segraft.reporting.page import PICTURES, Shown, write_report
+from segraft.reporting.view import COMPUTED
 from segraft.run_folder import RunFolder
 from segraft.types import Sample
 
@@ -39,7 +41,7 @@ def _validation_samples(folder: RunFolder) -> Sequence[Sample]:
     """The first validation images of a run."""
     data = folder.data()
     try:
-        samples = open_dataset(data.name, data.root, "val", **data.options)
+        samples = centres(open_dataset(data.name, data.root, "val", **data.options), COMPUTED)
         return [samples[index] for index in range(min(PICTURES, len(samples)))]
     except UserError:
         return []  # a report can do without pictures; the run may come from another machine

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from segraft.images.windows import central
 from segraft.metrics.scoring import evaluate
 from segraft.model.model import Model
 from segraft.model.options import PredictOptions
@@ -40,13 +40,6 @@ def shown(array: np.ndarray) -> np.ndarray:
     """The pixels ``(y, x)`` that are shown of ``(y, x)`` or ``(z, y, x)``."""
     cut = array[shown_region(array.shape)]
     return cut[0] if cut.ndim == 3 else cut
-
-
-def central(shape: Sequence[int], size: Sequence[int]) -> tuple[slice, ...]:
-    """The centre of a shape, at most ``size``."""
-    starts = [max(0, extent - most) // 2 for extent, most in zip(shape, size, strict=True)]
-    ends = [min(start + most, extent) for start, most, extent in zip(starts, size, shape, strict=True)]
-    return tuple(slice(start, end) for start, end in zip(starts, ends, strict=True))
 
 
 def view(labels: np.ndarray, embedding: np.ndarray, sample: Sample) -> View:
