@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import dask.array
@@ -152,6 +155,36 @@ def test_labels_written_as_ome_zarr_are_read(tmp_path: Path) -> None:
     source = lazy_source(tmp_path / "l.zarr", 3)
     assert source.voxel_size == (50.0, 8.0, 8.0)
     np.testing.assert_array_equal(read(source, BOX)[0], VOLUME[BOX])
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """The address of the folder, on a server of this machine."""
+    handler = partial(Silent, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_an_ome_zarr_is_read_from_a_server(tmp_path: Path, served: str) -> None:
+    write_labels(tmp_path / "l.zarr", VOLUME, "Z", (50.0, 8.0, 8.0))
+    source = pickle.loads(pickle.dumps(lazy_source(f"{served}/l.zarr", 3)))
+    assert (source.name, source.voxel_size, source.space) == ("l", (50.0, 8.0, 8.0), VOLUME.shape)
+    np.testing.assert_array_equal(read(source, BOX)[0], VOLUME[BOX])
+    array = zarr.create_array(tmp_path / "s.zarr", shape=(40, 40), chunks=(20, 20), dtype="u1", fill_value=7)
+    array[:20] = 9
+    with lazy_source(f"{served}/s.zarr", 2).open() as image:
+        box = (slice(0, 40), slice(10, 40))
+        assert image.absent(box) == 2
+        np.testing.assert_array_equal(image.read(box)[0], np.repeat([9, 7], 20)[:, None].repeat(30, 1))
 
 
 shapes = st.lists(st.sampled_from([1, 2, 3, 4, 5, 9]), min_size=2, max_size=5).map(tuple)
