@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from segraft.blocks.cutting import Grid
 from segraft.errors import UserError
 from segraft.images.lazy import OpenSource, Source, is_lazy, large, lazy_labels
-from segraft.images.windows import Window, grid, in_words
+from segraft.images.windows import Window, in_words
 from segraft.labels.contingency import Contingency, check_shapes, contingency, together
 from segraft.types import Space
 
@@ -39,7 +40,7 @@ def contingency_by_boxes(predicted: Source, truth: Source) -> Contingency:
     tables: list[Contingency] = []
     with ExitStack() as files:
         opened = [files.enter_context(source.open()) for source in (predicted, truth)]
-        for box in grid(predicted.space, _side(opened, predicted.space)):
+        for box in Grid(predicted.space, _side(opened, predicted.space)):
             tables.append(_of_box(opened, box))
             if sum(len(each.counts) for each in tables) > max(PAIRS, 2 * len(tables[0].counts)):
                 tables = [together(tables)]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,14 +26,6 @@ def central(shape: Sequence[int], size: Sequence[int]) -> Window:
     starts = [max(0, extent - most) // 2 for extent, most in zip(shape, size, strict=True)]
     ends = [min(start + most, extent) for start, most, extent in zip(starts, size, shape, strict=True)]
     return tuple(slice(start, end) for start, end in zip(starts, ends, strict=True))
-
-
-def grid(space: Sequence[int], side: Sequence[int]) -> Iterator[Window]:
-    """Windows of that size that cover an array, the last ones smaller, in the order of the array."""
-    starts = (range(0, size, step) for size, step in zip(space, side, strict=True))
-    for start in product(*starts):
-        ends = (min(first + step, size) for first, step, size in zip(start, side, space, strict=True))
-        yield tuple(slice(first, end) for first, end in zip(start, ends, strict=True))
 
 
 def in_words(window: Window) -> str:
