@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
-from segraft.commands.contenders import Wanted, best, nothing_on, runs_in, reproduce_missing
+from segraft.commands.contenders import Wanted, best, nothing_on, reproduce_missing, runs_in
 from segraft.commands.orders import Order
 from segraft.errors import UserError
 from segraft.metrics.protocols import PAPER
