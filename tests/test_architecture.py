@@ -23,7 +23,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = (
     ("errors",),
     ("types", "weights", "signals"),
-    ("tensors",),
+    ("tensors", "ranks"),
     ("files", "coerce", "terminal", "graphs", "networks"),
     ("labels", "losses"),
     ("images", "metrics", "segment"),

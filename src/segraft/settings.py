@@ -93,7 +93,7 @@ class TrainSettings:
     patch: tuple[int, ...] | None = None
     """Size of the training patches in pixels; by default 256 256, for volumes 53 268 268."""
     batch: int | None = None
-    """Patches per step; by default 4, of volumes 1."""
+    """Patches per step and device; by default 4, of volumes 1."""
     steps: int = 1500
     """Optimisation steps."""
     optimizer: str = "adam"
@@ -153,7 +153,7 @@ class TrainSettings:
     device: str = "auto"
     """Where to train: auto, cpu, cuda or mps."""
     devices: int = 1
-    """Number of GPUs (or CPU processes)."""
+    """Number of GPUs (or CPU processes), on all machines together; each has a batch of its own."""
     precision: str = "float32"
     """Arithmetic: float32, bfloat16 or float16 (mixed)."""
     workers: int = 1

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-import segraft
+from segraft import ranks
 from segraft.errors import UserError
 from segraft.graphs.embedding import unit
 from segraft.graphs.instances import instance_nodes
 from segraft.graphs.memory_bank import INSTANCES, PIXELS, MemoryBank
+from shared.ranks import on_ranks
 
 DIM = 4
 
@@ -150,28 +146,18 @@ def test_a_bank_of_nothing_is_refused(size: int, dim: int) -> None:
 STEPS = 3
 
 
-def one_rank(rank: int, folder: Path) -> None:
-    """Push other images than the other rank, and save the bank and what was drawn from it."""
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+def on_a_rank() -> dict[str, Tensor]:
+    """Push other images than the other rank; the bank, and what was drawn from it."""
     bank, drawn = MemoryBank(7, DIM), []
     for step in range(STEPS):
-        bank.push(*a_batch(2 * step + rank))
+        bank.push(*a_batch(2 * step + ranks.number()))
         drawn.append(bank.sample(3))
-    torch.save({**bank.state_dict(), "drawn": torch.cat(drawn)}, folder / f"{rank}.pt")
-    torch.distributed.destroy_process_group()
+    return {**bank.state_dict(), "drawn": torch.cat(drawn)}
 
 
-def test_ranks_share_one_bank_and_draw_the_same(tmp_path: Path) -> None:
-    source = Path(segraft.__file__).parents[1]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(source)}
-    command = [sys.executable, __file__]
-    ranks = [subprocess.Popen([*command, str(rank), str(tmp_path)], env=environment) for rank in range(2)]
-    try:
-        assert [rank.wait(timeout=120) for rank in ranks] == [0, 0]
-    finally:
-        for rank in ranks:
-            rank.kill()
-    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_ranks_share_one_bank_and_draw_the_same() -> None:
+    first, second = on_ranks(on_a_rank)
     alone, drawn = MemoryBank(7, DIM), []
     for step in range(STEPS):
         batches = a_batch(2 * step), a_batch(2 * step + 1)
@@ -180,7 +166,3 @@ def test_ranks_share_one_bank_and_draw_the_same(tmp_path: Path) -> None:
     for name, wanted in {**alone.state_dict(), "drawn": torch.cat(drawn)}.items():
         assert torch.equal(first[name], second[name])
         torch.testing.assert_close(first[name], wanted)
-
-
-if __name__ == "__main__":  # one rank of the test above
-    one_rank(int(sys.argv[1]), Path(sys.argv[2]))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from segraft.errors import UserError
 from segraft.model.benchmarking import SIZES
 from segraft.model.latency import Widths
 from segraft.model.model import Model
@@ -30,6 +31,11 @@ def _fast_enough(settings: DistillSettings) -> DistillSettings:
     """The settings with the width that a latency stands for; say what was chosen, and measured."""
     if settings.latency is None:
         return settings
+    if settings.devices > 1:
+        raise UserError(
+            f"got a latency and {settings.devices} devices, expected 1, for each would measure a width of its own; "
+            "give the --width that one finds"
+        )
     channels = read_config(settings.teacher).network.in_channels
     size = settings.image_size or SIZES[2]
     widths = Widths(settings.network, channels, settings.dim or int(USUAL["dim"]), size, settings.device)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from segraft import ranks
 from segraft.errors import UserError
 from segraft.graphs.embedding import gram
 from segraft.graphs.graph import Graph
@@ -25,15 +26,6 @@ def image_grams(graph: Graph) -> Tensor:
     pixels = graph.units.flatten(2)
     instances = mean_gram(graph.unit_nodes.mT, graph.present.sum(1))
     return torch.stack([mean_gram(pixels, pixels.shape[-1]), instances], dim=1)
-
-
-def _gathered(grams: Tensor) -> Tensor:
-    """The Grams of all ranks in rank order, so that every rank's bank stays the same."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return grams
-    parts = [torch.empty_like(grams) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(parts, grams.contiguous())
-    return torch.cat(parts)
 
 
 class MemoryBank(nn.Module):
@@ -80,8 +72,8 @@ class MemoryBank(nn.Module):
 
     @torch.no_grad()
     def push_grams(self, grams: Tensor) -> None:
-        """Remember images given as Gram matrices ``(B, 2, D, D)``; under DDP those of all ranks."""
-        grams = _gathered(grams.to(self.grams))
+        """Remember images given as Gram matrices ``(B, 2, D, D)``, those of all ranks in their order."""
+        grams = ranks.gathered(grams.to(self.grams))
         size, new = len(self.grams), len(grams)
         slots = (self.cursor + torch.arange(new, device=grams.device)) % size
         self.grams[slots[-size:]] = grams[-size:]

@@ -23,7 +23,7 @@ class Setup:
     student, teacher : networks with the same ``ndim``, ``in_channels`` and ``dim``
     patch : size of the training images in pixels, ``(y, x)`` or ``(z, y, x)``, which both can take
     offsets : displacements of the affinities in pixels
-    batch : images in each step
+    batch : images in each step, those of all ranks
     bank_size : K, images that a memory bank holds
     bank_samples : L, remembered images to compare with in each step
     seed : of all that is drawn at random in training

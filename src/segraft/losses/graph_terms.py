@@ -5,7 +5,8 @@ The terms across images compare all pairs of pixels (instances) of a current and
 
     mean_pq (Δᵀ M)²_pq = ⟨ Δ Δᵀ / P , M Mᵀ / Q ⟩
 
-so that two D × D Gram matrices replace P × Q products. Means over a batch are means over its images.
+so that two D × D Gram matrices replace P × Q products. Means over a batch are means over its images, those of all
+ranks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from segraft import ranks
 from segraft.errors import UserError
 from segraft.graphs.affinity import pairs
 from segraft.graphs.embedding import gram
@@ -121,4 +123,4 @@ def inter_affinity(student: Graph, teacher: Graph, remembered: Tensor) -> Tensor
 
 def _mean_over_images(values: Tensor, counted: Tensor) -> Tensor:
     """Mean of ``values (B)`` over the images that count; a differentiable 0 if none does."""
-    return torch.where(counted, values, 0.0).sum() / counted.sum().clamp_min(1)
+    return ranks.share(torch.where(counted, values, 0.0).sum(), ranks.summed(counted.sum()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from segraft import ranks
 from segraft.errors import UserError
 from segraft.graphs.embedding import gram, unit
 from segraft.losses.distiller import Distiller, Lesson, Setup
@@ -21,10 +22,14 @@ def similarities(features: Tensor) -> Tensor:
 
 
 def similarity(pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Sum over pairs of stages ``(b, C, *space)`` of ``‖G^T − G^S‖_F² / b²``, a scalar (Eq. 4)."""
+    """Sum over pairs of stages ``(b, C, *space)`` of ``‖G^T − G^S‖_F² / b²``, a scalar (Eq. 4).
+
+    The b images are those of all ranks, and so is the value; of the gradient each rank has its part.
+    """
     total = pairs[0][0].new_zeros(())
     for student, teacher in pairs:
-        total = total + functional.mse_loss(similarities(student), similarities(teacher))
+        ours, theirs = similarities(ranks.joined(student)), similarities(ranks.gathered(teacher))
+        total = total + functional.mse_loss(ours, theirs)
     return total
 
 
@@ -33,8 +38,8 @@ class SimilarityPreserving(Distiller):
 
     Needs ``stages`` of both networks, paired by relative depth (``stages.aligned``); their numbers of channels and of
     pixels do not matter. As rows of G have length 1, the term shrinks like 1 / b: published weights are for batches of
-    64 and more. With one image there is nothing to compare: both G are 1, the term and its gradient 0. Under DDP each
-    rank compares its own images. Needs no labels. No gradient reaches the teacher.
+    64 and more. With one image there is nothing to compare: both G are 1, the term and its gradient 0. Of several
+    ranks each compares the images of all. Needs no labels. No gradient reaches the teacher.
     """
 
     compares_stages = True

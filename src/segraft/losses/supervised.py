@@ -1,4 +1,7 @@
-"""The supervised loss (Liu et al., Eq. 6): affinities against labels, and the foreground head."""
+"""The supervised loss (Liu et al., Eq. 6): affinities against labels, and the foreground head.
+
+Counts and means are those of the whole batch; of several ranks each has its share (`segraft.ranks`).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from segraft import ranks
 from segraft.graphs.affinity import label_affinities
 from segraft.graphs.embedding import at_least_float32
 from segraft.tensors import Affinities, Foreground, Labels
@@ -26,14 +30,14 @@ def affinity(affinities: Affinities, labels: Labels, offsets: Offsets, backgroun
     """
     target, valid = label_affinities(labels, offsets, background)
     axes = [axis for axis in range(target.ndim) if axis != 1]
-    pairs = valid.sum(axes)
-    positive = (target.sum(axes) / pairs.clamp_min(1)).clamp(*FRACTION)
+    pairs = ranks.summed(valid.sum(axes))
+    positive = (ranks.summed(target.sum(axes)) / pairs.clamp_min(1)).clamp(*FRACTION)
     odds = positive / (1 - positive)
     shape = (1, -1) + (1,) * (target.ndim - 2)
     for_same, for_different = (1 / odds).clamp_min(1).view(shape), odds.clamp_min(1).view(shape)
     weight = torch.where(target > 0, for_same, for_different) * valid
     error = at_least_float32(affinities) - target.to(torch.promote_types(affinities.dtype, torch.float32))
-    return (weight.to(error.dtype) * error.square()).sum() / pairs.sum().clamp_min(1)
+    return ranks.share((weight.to(error.dtype) * error.square()).sum(), pairs.sum())
 
 
 def foreground(logits: Foreground, labels: Labels) -> Tensor:
@@ -45,4 +49,4 @@ def foreground(logits: Foreground, labels: Labels) -> Tensor:
     logits = at_least_float32(logits.squeeze(1))
     target = (labels > 0).to(logits.dtype)
     losses = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    return torch.where(known, losses, 0.0).sum() / known.sum().clamp_min(1)
+    return ranks.share(torch.where(known, losses, 0.0).sum(), ranks.summed(known.sum()))

@@ -78,6 +78,8 @@ class Trials:
     offsets: Offsets
     score: str
     tell: Callable[[str], None]
+    of_all: Callable[[list[Result]], list[Result]] = list
+    """Turns the results of ``seen`` into those of all images, where other processes have seen some."""
     known: list[tuple[Segmentation, Result]] = field(default_factory=list)
 
     def scores(self, candidate: Segmentation) -> Result:
@@ -86,7 +88,8 @@ class Trials:
             if segmentation == candidate:
                 return result
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            result = summarise(list(pool.map(lambda each: each.score(candidate, self.offsets), self.seen)))
+            own = list(pool.map(lambda each: each.score(candidate, self.offsets), self.seen))
+        result = summarise(self.of_all(own))
         self.known.append((candidate, result))
         rank = choosing(self.score).rank
         best = max((each[self.score] for _, each in self.known), key=rank)

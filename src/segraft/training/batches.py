@@ -15,8 +15,8 @@ from segraft.training.pool import Pool
 class Batches(IterableDataset[tuple[Tensor, ...]]):
     """Batches of steps ``start`` to ``stop``: images ``(B, C, *patch)``, labels ``(B, *patch)``, and what a pool adds.
 
-    Step s of rank r holds patches ``(s · ranks + r) · size`` onwards. Worker w of W prepares every W-th step, which
-    the loader takes in turn.
+    ``size`` is that of one rank: step s of rank r holds patches ``(s · ranks + r) · size`` onwards. Worker w of W
+    prepares every W-th step, which the loader takes in turn.
     """
 
     def __init__(

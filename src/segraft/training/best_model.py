@@ -15,6 +15,7 @@ from segraft.settings import TrainSettings
 from segraft.terminal.progress import counting
 from segraft.training.building import Trainee
 from segraft.training.callbacks import Recorder
+from segraft.training.opening import rank
 from segraft.training.validation import Tuned, Validation
 
 
@@ -35,12 +36,13 @@ class BestModel:
         """Keep the network as it is now, with the threshold at which the last validation was best, and its views."""
         self.trainee = self.trainee.segmenting(foreground_threshold=self.validation.threshold)
         self._weights = checkpoint.weights(self.trainee.network)
-        checkpoint.save_weights(self.folder.model, self._weights, self.trainee.config)
+        if not rank():
+            checkpoint.save_weights(self.folder.model, self._weights, self.trainee.config)
         self.views = self.validation.views
 
     def model(self, device: str) -> Model:
         """Return the best model on a device; loaded from the run folder only where it is not in memory."""
-        if self._weights is None:  # an earlier part of the run kept it, or another process
+        if self._weights is None:  # an earlier part of the run kept it
             return load(self.folder.path, device)
         network = self.trainee.network
         network.load_state_dict(self._weights)

@@ -99,7 +99,7 @@ def new_distiller(settings: TrainSettings, student: Trainee) -> tuple[Distiller 
         teacher=channels_last(teacher.network).eval().requires_grad_(False),
         patch=patch,
         offsets=student.config.offsets,
-        batch=required(settings.batch),
+        batch=required(settings.batch) * settings.devices,
         bank_size=settings.bank_size,
         bank_samples=settings.bank_samples,
         seed=settings.seed,

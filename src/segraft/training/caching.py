@@ -31,6 +31,7 @@ from segraft.tensors import Output
 from segraft.terminal.progress import messages, say, track
 from segraft.training.entries import Entries
 from segraft.training.module import teacher_output
+from segraft.training.opening import rank
 from segraft.training.patches import Patches
 from segraft.training.pool import Pool
 
@@ -140,7 +141,8 @@ def open_cache(
     missing = _missing(parts, settings.cache)
     needed = sum(sizes[parts.index(part)] for lacking in missing.values() for part in lacking)
     _check_space(folder, needed, settings.cache)
-    _tell(parts, missing, settings.cache, folder, needed)
+    if not rank():
+        _tell(parts, missing, settings.cache, folder, needed)
     return Caching(settings, Pool(parts, settings.cache, settings.seed), patches, teacher, space, missing)
 
 

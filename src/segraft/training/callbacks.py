@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.tensorboard import SummaryWriter
 
+from segraft import ranks
 from segraft.errors import Notice, UserError
 from segraft.files import replacing, unwritable, write_text
 from segraft.metrics.scores import choosing, finds_nothing
@@ -51,8 +52,9 @@ class Recorder(Callback):
 
     Parameters
     ----------
-    validate : segments the validation images with the network as it is, and returns their scores by name
-    keep_model : called when these are the best so far
+    validate : segments the validation images with the network as it is, and returns their scores by name; every rank
+        calls it, and gets the same
+    keep_model : called when these are the best so far, by every rank
     """
 
     state_key = "Keeper"  # the name in the checkpoints of the first version
@@ -93,7 +95,7 @@ class Recorder(Callback):
 
     def interrupt(self, number: int) -> None:
         """Answer a signal: stop after the current step; at once before the first one, and at the second signal."""
-        if self.interrupted or not (self.begun or self.settings.devices > 1):  # ranks stop together, after a step
+        if self.interrupted or not (self.begun or ranks.count() > 1):  # ranks stop together, after a step
             when = "at once; go on from the last checkpoint" if self.interrupted else "before the first step; go on"
             raise Stopped(f"stopped {when} with: {self.command()}", number)
         self.interrupted = number
@@ -130,6 +132,7 @@ class Recorder(Callback):
         if step % LOG_EVERY == 0 or step == 1 or due:
             self._log_terms(trainer, pl_module)
         if due:
+            ranks.copy_buffers(pl_module)
             self._validate(trainer)
         interrupted = trainer.strategy.reduce_boolean_decision(bool(self.interrupted), all=False)
         if due or interrupted:
@@ -165,7 +168,7 @@ class Recorder(Callback):
         return f"segraft {verb} --config {shlex.quote(str(self.settings.out))} --resume"
 
     def _log_terms(self, trainer: lightning.Trainer, module: TrainingModule) -> None:
-        terms = {name: float(term) for name, term in module.terms.items()}
+        terms = ranks.averaged(module.terms)
         for name, value in terms.items():
             if not math.isfinite(value):
                 raise UserError(
@@ -179,8 +182,7 @@ class Recorder(Callback):
 
         Patience is not lost before a first object is found: finding nothing may be what a network learns first.
         """
-        scores = trainer.strategy.broadcast(self.validate() if trainer.is_global_zero else {})
-        self.scores = _rounded(scores)
+        self.scores = _rounded(self.validate())
         monitor = required(self.settings.monitor)
         value = choosing(monitor).rank(self.scores[monitor])
         kept = value >= self.best or self.best == -math.inf  # a score may be undefined, but a model is always kept
@@ -190,8 +192,7 @@ class Recorder(Callback):
         self.waited = 0 if value > self.best or not self.found else self.waited + 1
         if kept:
             self.best = value if math.isfinite(value) else -math.inf
-            if trainer.is_global_zero:
-                self.keep_model()
+            self.keep_model()
         trainer.should_stop = self._patience_lost()
 
     def _patience_lost(self) -> bool:

@@ -40,6 +40,7 @@ try:
     from segraft.training.module import TrainingModule
     from segraft.training.opening import as_begun, checkpoint_to_resume, rank, record_settings
     from segraft.training.thresholds import THRESHOLDS
+    from segraft.training.together import machines, together
     from segraft.training.trainer import new_trainer, quiet
     from segraft.training.validation import open_validation
 except ImportError as error:
@@ -52,6 +53,7 @@ def run(settings: TrainSettings) -> Model:
     Raises ``UserError`` for settings that cannot work, and ``Stopped`` after Ctrl-C.
     """
     refuse_import()
+    machines(settings.devices)  # before anything is read
     settings = complete(as_begun(settings))
     last = checkpoint_to_resume(settings)
     samples = open_dataset(settings.dataset, settings.root, "train", **settings.options)
@@ -77,7 +79,8 @@ def run(settings: TrainSettings) -> Model:
     with interruptible(recorder), quiet(), in_their_words():
         if cache:
             cache.make()
-        trainer.fit(module, ckpt_path=last, weights_only=True)
+        with together(trainer, recorder.command()):
+            trainer.fit(module, ckpt_path=last, weights_only=True)
         found = best.model(settings.device)
         if settings.tune and trainer.is_global_zero:
             found = best.tuned(found, settings, recorder)

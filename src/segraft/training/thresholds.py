@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from segraft.images.windows import Window
 from segraft.metrics.scores import choosing
 from segraft.model.maps import Maps
 from segraft.model.model import Model
-from segraft.model.trials import Seen, Trials
+from segraft.model.trials import Result, Seen, Trials
 from segraft.types import Sample
 
 THRESHOLDS = (0.5, 0.3, 0.1, 0.7)
@@ -63,13 +63,19 @@ def seen_part(sample: Sample, maps: Maps, part: Window) -> Seen:
     return Seen(sample.name, cut, np.asarray(sample.labels)[part])
 
 
-def best_threshold(model: Model, seen: list[Seen], monitor: str, thresholds: Sequence[float]) -> float:
+def best_threshold(
+    model: Model,
+    seen: list[Seen],
+    monitor: str,
+    thresholds: Sequence[float],
+    of_all: Callable[[list[Result]], list[Result]] = list,
+) -> float:
     """The best by a score of foreground thresholds, of equal ones the first, with the model's other settings.
 
     Only those count whose foreground is nearly as good as that of any: else one at which all the background is one
-    false object may be the best by matches.
+    false object may be the best by matches. ``of_all`` brings the results of images that others have seen.
     """
-    trials, rank = Trials(seen, model.offsets, monitor, lambda _: None), choosing(monitor).rank
+    trials, rank = Trials(seen, model.offsets, monitor, lambda _: None, of_all), choosing(monitor).rank
     stored = model.config.segmentation
     scores = {each: trials.scores(replace(stored, foreground_threshold=each)) for each in thresholds}
     least = NEARLY * max(result["dice"] for result in scores.values())

@@ -20,6 +20,7 @@ from segraft.settings import PRECISIONS, TrainSettings, required
 from segraft.terminal.progress import Pace, has_bars, say
 from segraft.training.callbacks import Recorder
 from segraft.training.module import TrainingModule
+from segraft.training.together import machines
 
 SHORT = {"affinity": "aff", "foreground": "fg", "intra_": "i.", "inter_": "x."}
 """Names of terms in the progress bar: i within images, x across images."""
@@ -27,14 +28,15 @@ SHORT = {"affinity": "aff", "foreground": "fg", "intra_": "i.", "inter_": "x."}
 
 def new_trainer(settings: TrainSettings, recorder: Recorder) -> lightning.Trainer:
     """A trainer on the device of the settings; ``UserError`` where there is none such."""
-    kind = find_device(settings.device).type
+    kind, nodes = find_device(settings.device).type, machines(settings.devices)
     bars = has_bars() and sys.stdout.isatty()  # where Lightning's moves
     try:
         with quiet():
             return lightning.Trainer(
                 max_steps=settings.steps,
                 accelerator={"cuda": "gpu"}.get(kind, kind),
-                devices=settings.devices,
+                devices=settings.devices // nodes,
+                num_nodes=nodes,
                 precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
                 callbacks=[Bar(recorder), recorder] if bars else [recorder, Lines(recorder)],
                 enable_progress_bar=bars,
@@ -123,12 +125,14 @@ def _short(name: str) -> str:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep Lightning's notices about hardware and advice about loaders from the user."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,4 +1,7 @@
-"""Validation: the network runs over one image while the one before is segmented and scored."""
+"""Validation: the network runs over one image while the one before is segmented and scored.
+
+Processes that train together share the images out, and all get what one alone would get.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from segraft import ranks
 from segraft.data import open_dataset
 from segraft.errors import UserError
 from segraft.images.windows import Window
@@ -86,6 +90,11 @@ class Validation:
     def _parts(self) -> dict[int, Window]:
         return trial_parts(self.samples, PIXELS)
 
+    def _own(self) -> list[int]:
+        """The images that this process judges: those with labels, or shown; of several ranks each has a part."""
+        judged = [k for k, sample in enumerate(self.samples) if sample.labels is not None or k < self.pictures]
+        return list(ranks.dealt(judged))
+
     def run(self, model: Model) -> Scores:
         """Choose the threshold, segment the images, score those with labels, keep the views; see ``summarise``.
 
@@ -123,7 +132,13 @@ class Validation:
         thresholds = list(dict.fromkeys((stored, *self.thresholds)))
         if len(thresholds) == 1 or not self._parts:
             return stored
-        return best_threshold(model, self._see(model, self._parts, begun, stack), self.monitor, thresholds)
+        own = set(self._own())
+        parts = {number: part for number, part in self._parts.items() if number in own}
+
+        def of_all(results: list[Scores]) -> list[Scores]:
+            return list(ranks.merged(dict(zip(parts, results, strict=True))).values())
+
+        return best_threshold(model, self._see(model, parts, begun, stack), self.monitor, thresholds, of_all)
 
     def _see(self, model: Model, parts: Mapping[int, Window], begun: dict[int, Job], stack: ExitStack) -> list[Seen]:
         """What the network says of parts of images, whose jobs are then ``begun``."""
@@ -132,18 +147,17 @@ class Validation:
 
     def _judge(self, model: Model, chosen: Segmentation, begun: dict[int, Job], stack: ExitStack) -> Scores:
         """Segment and score the images, one while the network sees the next that is not ``begun``; keep the views."""
-        judged: list[Judged] = []
+        own: dict[int, Judged] = {}
         with ThreadPoolExecutor(1) as pool:
-            waiting: Future[Judged] | None = None
-            for number, sample in enumerate(self.samples):
-                if sample.labels is None and number >= self.pictures:
-                    continue
+            waiting: tuple[int, Future[Judged]] | None = None
+            for number in self._own():
                 job = begun.pop(number) if number in begun else self._start(model, number, stack)
                 if waiting is not None:
-                    judged.append(waiting.result())
-                waiting = pool.submit(job.finish, chosen)
+                    own[waiting[0]] = waiting[1].result()
+                waiting = number, pool.submit(job.finish, chosen)
             if waiting is not None:
-                judged.append(waiting.result())
+                own[waiting[0]] = waiting[1].result()
+        judged = ranks.merged(own).values()
         self.views = [each.view for each in judged if each.view is not None]
         scores = summarise([each.scores for each in judged if each.scores is not None])
         return {**scores, "foreground_threshold": chosen.foreground_threshold}
