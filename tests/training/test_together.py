@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment, TorchElasticEnvironment
 from torch import distributed
 from torch.nn import functional
 
@@ -18,11 +22,11 @@ from segraft.commands.train import train
 from segraft.errors import UserError
 from segraft.networks import create_network
 from segraft.training.module import TrainingModule
-from segraft.training.together import machines
+from segraft.training.together import environment, machines
 from segraft.training.validation import Validation
 from shared.models import a_model
 from shared.ranks import on_ranks
-from shared.runs import FILES, SMALL, assert_same_run, checkpoint, history, squares
+from shared.runs import FILES, PROJECT, SMALL, assert_same_run, checkpoint, history, squares
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 PAIR = SMALL | {"devices": 2, "steps": 4, "batch": 2}
@@ -141,12 +145,14 @@ def test_a_loss_that_is_not_finite_on_one_ends_both(tmp_path: Path, monkeypatch:
     ("variables", "devices", "answer"),
     [
         ({}, 2, 1),
-        ({"SLURM_NTASKS": "4"}, 2, 1),  # within a job, but not started by srun
-        ({"SLURM_PROCID": "1", "SLURM_NTASKS": "4", "SLURM_NNODES": "2"}, 4, 2),
-        ({"SLURM_PROCID": "1", "SLURM_NTASKS": "1", "SLURM_NNODES": "1"}, 2, 1),
-        ({"SLURM_PROCID": "1", "SLURM_NTASKS": "4"}, 1, "got 1, expected 4, as many as srun started"),
-        ({"SLURM_PROCID": "1", "SLURM_NTASKS": "3", "SLURM_NNODES": "2"}, 3, "the same number on each"),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, 2, 1),  # within a job, but not started by srun
+        ({"SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NUM_NODES": "2", "SLURM_NTASKS_PER_NODE": "2"}, 4, 2),
+        ({"SLURM_STEP_NUM_TASKS": "4"}, 4, "ntasks-per-node: got none, expected 4; give it to sbatch or srun"),
+        ({"SLURM_STEP_NUM_TASKS": "1", "SLURM_STEP_NUM_NODES": "1"}, 2, 1),
+        ({"SLURM_STEP_NUM_TASKS": "4"}, 1, "got 1, expected 4, as many as srun started"),
+        ({"SLURM_STEP_NUM_TASKS": "3", "SLURM_STEP_NUM_NODES": "2"}, 3, "the same number on each"),
         ({"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "1"}, 2, 1),
+        ({"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "1"}, 2, "got 2, expected 1, as many as torchrun started"),
         ({"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2"}, 1, "give --devices 2, or start others"),
     ],
 )
@@ -160,3 +166,45 @@ def test_as_many_processes_as_devices(
         return
     with pytest.raises(UserError, match=answer):
         machines(devices)
+
+
+LAUNCHERS = {"alone": [], "torchrun": ["-m", "torch.distributed.run", "--nproc-per-node", "2"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_killed_on_the_command_line(cells: Path, tmp_path: Path, launcher: str) -> None:
+    """Only the process that was started is asked to end: both end after the same step, and one speaks."""
+    out = tmp_path / "run"
+    words = [*LAUNCHERS[launcher], "-m", "segraft", "train", "folder", "--root", cells, "--out", out, "--devices", 2]
+    words += ["--width", 2, "--patch", 32, 32, "--device", "cpu", "--workers", 1]
+    words += ["--steps", 100_000, "--validate-every", 100_000]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT / "src"), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, *map(str, words)], stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        metrics = out / "metrics.jsonl"
+        while process.poll() is None and not (metrics.exists() and metrics.read_text()):
+            time.sleep(0.1)
+        process.terminate()
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert errors.count("stopped and saved after step") == 1
+    assert checkpoint(out)["global_step"] >= 1
+    if launcher == "alone":
+        assert (process.returncode, len(errors.splitlines())) == (143, 1), errors
+
+
+@pytest.mark.parametrize(
+    ("variables", "kind"),
+    [
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "2", "SLURM_JOB_NAME": "train"}, LightningEnvironment),
+        ({"SLURM_STEP_NUM_TASKS": "2", "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2"}, SLURMEnvironment),
+        ({"TORCHELASTIC_RUN_ID": "1", "SLURM_STEP_NUM_TASKS": "2"}, TorchElasticEnvironment),
+    ],
+)
+def test_who_starts_the_processes(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], kind: type) -> None:
+    """A job's script that starts without srun is alone, though Slurm gave it more tasks."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert type(environment()) is kind

@@ -16,7 +16,12 @@ from datetime import timedelta
 from subprocess import Popen, TimeoutExpired
 
 import lightning
-from lightning.pytorch.plugins.environments import TorchElasticEnvironment
+from lightning.pytorch.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 from torch import distributed
 
 from segraft import ranks
@@ -30,22 +35,38 @@ MOMENT = 5.0
 """Seconds in which the others end by themselves."""
 
 
+def environment() -> ClusterEnvironment:
+    """What lets the processes of a training meet: torchrun, srun, or Lightning, which then starts the others."""
+    if TorchElasticEnvironment.detect():
+        return TorchElasticEnvironment()
+    return SLURMEnvironment(auto_requeue=False) if _by_srun() else LightningEnvironment()
+
+
+def _by_srun() -> bool:
+    """Whether srun started this process among others, and not a job's script by itself."""
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1
+
+
 def machines(devices: int) -> int:
     """Number of machines that the processes of a training are on: 1, unless torchrun or srun started them.
 
     Raises ``UserError`` where these started another number of processes than ``devices``.
     """
-    launchers = (("torchrun", "WORLD_SIZE", "GROUP_WORLD_SIZE"), ("srun", "SLURM_NTASKS", "SLURM_NNODES"))
-    name, processes, nodes = launchers[0 if TorchElasticEnvironment.detect() else 1]
-    started = int(os.environ.get(processes, 1)) if name == "torchrun" or "SLURM_PROCID" in os.environ else 1
-    if started == 1:
+    if TorchElasticEnvironment.detect():
+        name, processes, nodes = "torchrun", "WORLD_SIZE", "GROUP_WORLD_SIZE"
+    elif _by_srun():
+        name, processes, nodes = "srun", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_NUM_NODES"
+    else:
         return 1
-    count = int(os.environ.get(nodes, 1))
+    started, count = (int(os.environ.get(variable, 1)) for variable in (processes, nodes))
     if started != devices or devices % count:
         raise UserError(
             f"devices: got {devices}, expected {started}, as many as {name} started on {count} machines, the same "
             f"number on each; give --devices {started}, or start others"
         )
+    on_each = os.environ.get("SLURM_NTASKS_PER_NODE", "none")
+    if name == "srun" and on_each != str(devices // count):  # Lightning asks for it
+        raise UserError(f"ntasks-per-node: got {on_each}, expected {devices // count}; give it to sbatch or srun")
     return count
 
 
@@ -55,6 +76,8 @@ def together(trainer: lightning.Trainer, command: str) -> Iterator[None]:
 
     ``command`` says how to go on where a process ended without a word. Afterwards each process is alone.
     """
+    if trainer.num_devices * trainer.num_nodes > 1:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # of those that are started; else C++ tells of it, too
     try:
         yield
     except Exception as error:
@@ -87,6 +110,8 @@ def _store() -> distributed.TCPStore:
 def _tell(error: Exception) -> None:
     """Tell the first process why this one fails, and end this one quietly; return where nobody listens."""
     if ranks.count() == 1:  # they have not met
+        if _lost(error):
+            raise SystemExit(1)  # and never will
         return
     if not _lost(error):
         if not isinstance(error, UserError):
@@ -115,7 +140,7 @@ def _told(error: Exception) -> bool:
 
 def _heard(error: Exception, command: str) -> Exception:
     """What ended the training: the first process's own error, or that of another."""
-    if ranks.count() == 1:
+    if ranks.count() == 1 and not _lost(error):
         return error
     told = None
     with suppress(distributed.DistError, RuntimeError):

@@ -20,7 +20,7 @@ from segraft.settings import PRECISIONS, TrainSettings, required
 from segraft.terminal.progress import Pace, has_bars, say
 from segraft.training.callbacks import Recorder
 from segraft.training.module import TrainingModule
-from segraft.training.together import machines
+from segraft.training.together import environment, machines
 
 SHORT = {"affinity": "aff", "foreground": "fg", "intra_": "i.", "inter_": "x."}
 """Names of terms in the progress bar: i within images, x across images."""
@@ -37,6 +37,7 @@ def new_trainer(settings: TrainSettings, recorder: Recorder) -> lightning.Traine
                 accelerator={"cuda": "gpu"}.get(kind, kind),
                 devices=settings.devices // nodes,
                 num_nodes=nodes,
+                plugins=[environment()],
                 precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
                 callbacks=[Bar(recorder), recorder] if bars else [recorder, Lines(recorder)],
                 enable_progress_bar=bars,
