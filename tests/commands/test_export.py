@@ -24,7 +24,7 @@ from segraft.errors import UserError
 from segraft.images.reading import read_labels
 from segraft.model import onnx_file
 from shared.commands import Capture, call, refused
-from shared.exports import onnx_bytes, write_pair
+from shared.exports import graph, onnx_bytes, write_pair
 from shared.runs import SETS, SMALL
 from shared.samples import row_of_cells
 
@@ -61,11 +61,13 @@ def test_it_says_what_it_compared(copy: Path, capsys: Capture) -> None:
 
 
 def test_a_run_is_compared_on_its_validation_images(
-    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, without_reports: None
+    copy: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, without_reports: None
 ) -> None:
     monkeypatch.setitem(DATASETS, "grey", lambda root, split: SETS["grey"][split])
-    run = tmp_path / "run"
+    monkeypatch.setattr(onnx, "graph", lambda _: graph())
+    run = copy / "run"
     train("grey", out=run, **SMALL | {"steps": 1})
+    shutil.copy(copy / "small.safetensors", run / "model.safetensors")  # which the graph at hand belongs to
     capsys.readouterr()
     assert export(run) == run / "model.onnx"
     assert "on 2 windows of validation images" in capsys.readouterr().out
