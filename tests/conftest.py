@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,6 +51,19 @@ def _seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _known_costs() -> Iterator[None]:
+    """Trainings do not count again what a network costs, which takes as long as their steps."""
+    if (building := sys.modules.get("segraft.training.building")) is None:
+        yield
+        return
+    from shared.costs import known_complexity
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(building, "complexity", known_complexity)
+        yield
 
 
 def made_up_output(
