@@ -204,6 +204,7 @@ def test_a_latency_is_recorded_as_the_width_that_it_stands_for(
     [
         ({"latency": 5.0, "width": 2}, "got both a latency and a width or filters"),
         ({"image_size": (32, 32)}, "got an image size without a latency"),
+        ({"latency": 5.0, "devices": 2}, "got a latency and 2 devices, expected 1, .* give the --width that one finds"),
     ],
 )
 def test_latencies_that_cannot_be(options: dict[str, Any], reason: str, tmp_path: Path) -> None:
