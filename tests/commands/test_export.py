@@ -133,7 +133,7 @@ def test_mistakes(copy: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch, t
 @pytest.mark.parametrize("option", ["--teacher", "--init"])
 def test_it_is_no_teacher(copy: Path, capfd: Capture, option: str) -> None:
     verb = "distill" if option == "--teacher" else "train"
-    told = ("synthetic", option, copy / "small.onnx", "--out", copy / "run", "--device", "cpu")
+    told = ("synthetic", "--options.count", 1, option, copy / "small.onnx", "--out", copy / "run", "--device", "cpu")
     refused(capfd, "is an exported network, which predicts and cannot be trained or taught from", verb, *told)
     assert not (copy / "run").exists()
 
