@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 
+import segraft
 from segraft.errors import UserError
 from segraft.terminal.progress import say
 
@@ -23,23 +26,54 @@ RULES = {
 """Of workers on this machine: one that takes more memory than it was given is ended, and its block tried again."""
 WAIT = "10s"
 """For a scheduler to answer."""
+LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application", "asyncio")
+"""What Dask says of lost connections and workers; a run says itself what came of it."""
+LEAKS = "ignore:resource_tracker:UserWarning"
+"""Python's remark on what processes that were killed have left, which it then clears away."""
+
+
+def refuse_import() -> None:
+    """End a worker that begins to do what its parent does, as it runs a script without ``if __name__ == …``."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)  # the parent says why
 
 
 @contextmanager
 def workers(scheduler: str | None, count: int, memory: float) -> Iterator[Any]:
     """Yield a client of ``count`` processes of this machine with so many bytes each, or of the cluster at an address.
 
-    Raises ``UserError`` where Dask is not installed, and where no scheduler or no worker answers.
+    Raises ``UserError`` where Dask is not installed, where no scheduler or no worker answers, and where a worker has
+    another version of this package.
     """
     if find_spec("distributed") is None:
         raise UserError(
             "blocks: Dask is not installed, expected dask and distributed; run: pip install 'segraft[blocks]'"
         )
-    with _connected(scheduler) if scheduler else _started(count, memory) as client:
+    with _silence(), _connected(scheduler) if scheduler else _started(count, memory) as client:
         if client.dashboard_link:
             hint = "" if find_spec("bokeh") else " (which needs the package bokeh)"
             say(f"{len(client.scheduler_info()['workers'])} workers; dashboard: {client.dashboard_link}{hint}")
         yield client
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep Dask's own messages from the user."""
+    import distributed  # noqa: F401 it sets up its loggers
+
+    before = {name: logging.getLogger(name).level for name in LOGGERS}
+    warned = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = f"{warned},{LEAKS}" if warned else LEAKS
+    try:
+        for name in LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+        os.environ.pop("PYTHONWARNINGS")
+        if warned:
+            os.environ["PYTHONWARNINGS"] = warned
 
 
 @contextmanager
@@ -55,16 +89,31 @@ def _connected(address: str) -> Iterator[Any]:
             "it (dask scheduler), or check the address"
         ) from error
     try:
+        _check_workers(client, address)
+        yield client
+    finally:
+        with suppress(Exception):  # it may be gone
+            client.close()
+
+
+def _check_workers(client: Any, address: str) -> None:
+    """Raise ``UserError`` where a cluster has no workers, or one with another version of this package, or none."""
+    try:
         client.wait_for_workers(1, timeout=60)
     except TimeoutError as error:
-        client.close()
         raise UserError(
             f"scheduler {address} has no workers, expected one at least; start some: dask worker {address} --nthreads 1"
         ) from error
-    try:
-        yield client
-    finally:
-        client.close()
+    for worker, found in client.run(_version).items():
+        if found != segraft.__version__:
+            raise UserError(
+                f"worker {worker} has segraft {found}, expected {segraft.__version__} as here; install it there"
+            )
+
+
+def _version() -> str:
+    """Of the package where this runs."""
+    return segraft.__version__
 
 
 @contextmanager
@@ -73,18 +122,45 @@ def _started(count: int, memory: float) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
-    with (
-        dask.config.set(RULES),
-        LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            memory_limit=int(memory),
-            dashboard_address=":0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    with dask.config.set(RULES):
+        with _uninterrupted():
+            try:
+                cluster = LocalCluster(
+                    n_workers=count, threads_per_worker=1, memory_limit=int(memory), dashboard_address=":0"
+                )
+            except RuntimeError as error:
+                raise UserError(
+                    f"blocks: workers could not be started ({_words(error)}), expected {count} processes; a script "
+                    'that predicts in blocks does so below the line: if __name__ == "__main__":'
+                ) from None
+        with cluster, Client(cluster) as client:
+            try:
+                yield client
+            except BaseException:
+                _end(cluster)
+                raise
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Threads and processes that are started meanwhile hear no Ctrl-C: this thread does, a little later, for all."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end(cluster: Any) -> None:
+    """End the workers at once, in whatever they do: results are written completely or not at all."""
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        if nanny.pid:
+            with suppress(OSError):
+                os.kill(nanny.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def cores() -> int:

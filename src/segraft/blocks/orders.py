@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from segraft.blocks.arrays import identity
 from segraft.blocks.cluster import cores
 from segraft.blocks.cutting import Grid
 from segraft.blocks.job import Job
 from segraft.blocks.object_table import check_table
 from segraft.blocks.plan import of_user, plan
-from segraft.blocks.work_folder import SETTINGS, WorkFolder
-from segraft.files import digest, read_json
+from segraft.blocks.work_folder import WorkFolder
+from segraft.files import digest
 from segraft.images.lazy import Source
 from segraft.images.windows import crop_from
 from segraft.labels.outlines import check_flat
@@ -72,6 +74,11 @@ class Workers:
             return 8e9  # that Dask is missing is said later
         return SHARE * MEMORY_LIMIT
 
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for workers while there are none: a cluster may start others."""
+        return 600.0 if self.scheduler else 60.0
+
 
 def with_scale(loaded: Model, source: Source, options: PredictOptions) -> PredictOptions:
     """The options with the scale that the size of the objects stands for; parts of the image are looked at for it."""
@@ -83,14 +90,19 @@ def with_scale(loaded: Model, source: Source, options: PredictOptions) -> Predic
 
 
 def job_of(
-    loaded: Model, file: Path, source: Source, options: PredictOptions, folder: WorkFolder, hands: Workers
+    loaded: Model,
+    file: Path,
+    source: Source,
+    options: PredictOptions,
+    folder: WorkFolder,
+    hands: Workers,
+    before: Mapping[str, Any],
 ) -> tuple[Job, int]:
-    """What tasks know, and how many workers there are; what a run that is to go on has chosen stays."""
+    """What tasks know, and how many workers there are; what the settings of a run ``before`` have chosen stays."""
     space = source.space
     target = options.target(loaded.config, space)
     segmentation = options.segmentation(loaded.config, math.prod(target) / math.prod(space))
     count = 1 if hands.scheduler else hands.count or cores()
-    before = read_json(folder.path / SETTINGS, "the settings of a run") if (folder.path / SETTINGS).exists() else {}
     block = of_user(hands.blocks, len(space)) or (tuple(before["blocks"]) if before else None)
     chosen = plan(loaded, segmentation, target, block, hands.memory, count)
     if before and tuple(before["blocks"]) == chosen.block:
@@ -113,7 +125,7 @@ def settings_of(job: Job, options: PredictOptions) -> dict[str, Any]:
     scaling = {"percentiles": options.percentiles, "range": options.range, "normalise": options.normalise}
     settings = {
         "format": 1,
-        "image": str(job.source.where) if isinstance(job.source.where, str | Path) else job.source.name,
+        "image": identity(job.source),
         "shape": list(job.image_grid.space),
         "resized": list(job.space),
         "pixels": job.source.dtype.name,

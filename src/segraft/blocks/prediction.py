@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from segraft.blocks import graph, separate
-from segraft.blocks.cluster import workers
+from segraft.blocks.arrays import for_workers, place
+from segraft.blocks.cluster import refuse_import, workers
 from segraft.blocks.job import Job
 from segraft.blocks.orders import Extras, Workers, job_of, settings_of, with_scale
 from segraft.blocks.plan import dense
@@ -24,6 +25,7 @@ from segraft.errors import UserError
 from segraft.files import unwritable
 from segraft.images.lazy import lazy_source
 from segraft.images.normalisation import Scale
+from segraft.images.reading import is_url
 from segraft.model.model import Model, load
 from segraft.model.model_file import locate
 from segraft.model.options import PredictOptions
@@ -87,6 +89,7 @@ def predict(
     ------
     UserError : image, model, options or output do not fit, an image cannot be read, workers die; run again after that
     """
+    refuse_import()
     given = locals() | {"normalise": None if normalise == "image" else normalise}
     options = PredictOptions(**{name: given[name] for name in OPTIONS})
     extras = Extras(*(None if each is None else Path(each) for each in (table, outlines)))
@@ -100,21 +103,34 @@ def run(
 ) -> int:
     """Segment an image with a model, loaded already; see ``predict``."""
     options.check(loaded.runner, loaded.config)
-    folder = WorkFolder(_checked(out).with_name(f".{out.stem}.blocks"))
+    folder = WorkFolder(_checked(out).absolute().with_name(f".{out.stem}.blocks"))
     geometry = loaded.geometry
-    source = lazy_source(image, geometry.ndim, geometry.in_channels, options.channels or loaded.config.channels)
-    extras.check(source)
-    options = with_scale(loaded, source, options)
-    job, count = job_of(loaded, locate(model), source, options, folder, hands)
+    given = lazy_source(
+        _absolute(image), geometry.ndim, geometry.in_channels, options.channels or loaded.config.channels
+    )
+    extras.check(given)
+    options = with_scale(loaded, given, options)
+    source, before = for_workers(given, folder), folder.settings() or _about(out).get("settings", {})
+    job, count = job_of(loaded, locate(model), source, options, folder, hands, before)
     settings = settings_of(job, options)
-    if out.exists():
-        return _finished(out, settings)
+    if out.exists() and not folder.path.exists():
+        return _finished(out, settings, extras)
     with folder.locked():
-        folder.agree(settings)
-        with workers(hands.scheduler, count, hands.memory / count) as client:
-            objects = _segment(Distributed(job, client), loaded, options, out, extras)
-    shutil.rmtree(folder.path, ignore_errors=True)
+        if out.exists():  # and what it was made from is still to be removed
+            objects = _finished(out, settings, extras)
+        else:
+            folder.agree(settings)
+            place(given.where, source)
+            with workers(hands.scheduler, count, hands.memory / count) as client:
+                stages = Distributed(job, client, hands.patience)
+                objects = _segment(stages, loaded, options, out, extras)
+        shutil.rmtree(folder.path, ignore_errors=True)
     return objects
+
+
+def _absolute(image: Any) -> Any:
+    """The path of an image as workers understand it, which may run elsewhere; URLs and arrays stay."""
+    return os.path.abspath(image) if isinstance(image, str | Path) and not is_url(image) else image
 
 
 def _checked(out: Path) -> Path:
@@ -124,14 +140,27 @@ def _checked(out: Path) -> Path:
     return out
 
 
-def _finished(out: Path, settings: dict[str, Any]) -> int:
-    """How many objects a finished run found; ``UserError`` where the output is of another run."""
+def _about(out: Path) -> dict[str, Any]:
+    """What a finished run has written of itself; nothing where the output is no such run's, or is not there."""
     import zarr
 
-    about: Any = dict(zarr.open_group(out, mode="r").attrs).get("segraft", {}) if out.is_dir() else {}
+    try:
+        return dict(zarr.open_group(out, mode="r").attrs.get("segraft", {}))  # type: ignore[arg-type]
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _finished(out: Path, settings: dict[str, Any], extras: Extras) -> int:
+    """How many objects a finished run found; ``UserError`` where the output is of another run."""
+    about = _about(out)
     differing = differences(settings, about.get("settings", {})) if about else "it was not written in blocks"
     if differing:
         raise UserError(f"{out} is there, with other settings: {differing}; choose another name, or remove it")
+    missing = [str(path) for path in (extras.table, extras.outlines) if path is not None and not path.exists()]
+    if missing:
+        raise UserError(
+            f"{out} is there, but not {' and '.join(missing)}, expected both of one run; remove {out} and run again"
+        )
     say(f"{out} is there, and complete")
     return int(about["objects"])
 

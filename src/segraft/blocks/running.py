@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from queue import Empty, SimpleQueue
+from socket import gethostname
 from typing import Any, NamedTuple
 
 from segraft.blocks.job import Job
 from segraft.blocks.stages import Task
+from segraft.blocks.work_folder import SETTINGS
 from segraft.errors import UserError
 from segraft.images.windows import in_words
 from segraft.model.hardware import resident_peak
 from segraft.terminal.progress import counted, duration, say
 
+MEMORY = "give more --max-memory and run again, or smaller --blocks and another output"
+"""What to do where memory is short: blocks stay as they are in a run that goes on."""
+LOOK = 10.0
+"""Seconds without any result until it is looked whether there are workers."""
 AHEAD = 3
 """Tasks per thread that are handed out at a time: the driver does not hold one for each block."""
 
@@ -45,6 +53,8 @@ class Distributed:
 
     job: Job
     client: Any
+    patience: float = 60.0
+    """Seconds to wait for workers while there are none."""
     took: list[Stage] = field(default_factory=list)
 
     def __call__(self, stage: str, words: str, task: Task, numbers: Sequence[int]) -> None:
@@ -65,25 +75,57 @@ class Distributed:
 
     def _each(self, stage: str, task: Task, pending: Sequence[int]) -> Iterator[Done]:
         """Hand out some tasks at a time and yield what they tell as they end."""
-        from distributed import as_completed
+        ended: SimpleQueue = SimpleQueue()
+        running: dict[Any, int] = {}
 
-        threads = sum(self.client.nthreads().values()) or 1
+        def hand_out(count: int) -> None:
+            for number in islice(rest, count):
+                future = self._submit(stage, task, number)
+                running[future] = number
+                future.add_done_callback(ended.put)
+
         rest = iter(pending)
-        running = as_completed([self._submit(stage, task, number) for number in islice(rest, AHEAD * threads)])
         try:
-            for future in running:
-                yield self._result(future)
-                for number in islice(rest, 1):
-                    running.add(self._submit(stage, task, number))
+            hand_out(AHEAD * (sum(self.client.nthreads().values()) or 1))
+            while running:
+                future = self._next(ended)
+                yield self._result(future, running.pop(future))
+                hand_out(1)
         except BaseException:
-            self.client.cancel(list(running.futures))
+            with suppress(Exception):  # the scheduler may be gone
+                self.client.cancel(list(running), force=True)
             raise
 
     def _submit(self, stage: str, task: Task, number: int) -> Any:
         key = f"{stage}-{number}-{id(self):x}"
         return self.client.submit(do, self.job, stage, task, number, key=key, pure=False)
 
-    def _result(self, future: Any) -> Done:
+    def _next(self, ended: SimpleQueue) -> Any:
+        """The next task that ended; ``UserError`` where all workers are gone and none comes for a while."""
+        missing = None
+        while True:
+            try:
+                return ended.get(timeout=LOOK)
+            except Empty:
+                if self._staffed():
+                    missing = None
+                    continue
+            now = time.monotonic()
+            missing = missing or now
+            if now - missing >= self.patience:
+                raise UserError(
+                    "blocks: all workers are gone, expected one at least; start some, or give more --max-memory, and "
+                    "run again: it goes on"
+                )
+
+    def _staffed(self) -> bool:
+        """Whether there are workers."""
+        try:
+            return bool(self.client.nthreads())
+        except (OSError, TimeoutError):
+            return False
+
+    def _result(self, future: Any, number: int) -> Done:
         """What a task told; ``UserError`` where it could not be done."""
         from distributed import CancelledError, KilledWorker
         from distributed.comm import CommClosedError
@@ -91,17 +133,35 @@ class Distributed:
         try:
             return future.result()
         except KilledWorker as error:
+            raise self._killed(number) from error
+        except MemoryError as error:
+            raise UserError(f"blocks: got no memory for {self._place(number)}, expected more; {MEMORY}") from error
+        except (CancelledError, CommClosedError) as error:
             raise UserError(
-                f"blocks: got workers that died time and again ({self._place(future)}), out of memory most likely, "
-                "expected them to end; give smaller --blocks or more --max-memory, and run again: it goes on"
+                "blocks: lost the scheduler, expected it to stay; start it and run again: it goes on"
             ) from error
-        except (CancelledError, CommClosedError, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise UserError(f"blocks: {error.strerror or error} in a worker; make room, and run again") from error
-            raise UserError("blocks: lost the scheduler, expected it to stay; start it and run again") from error
+        except OSError as error:
+            reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+            raise UserError(
+                f"blocks: {self._place(number)} failed ({reason}), expected free space and files that stay; make "
+                "room, or look at that, and run again: it goes on"
+            ) from error
 
-    def _place(self, future: Any) -> str:
-        number = int(future.key.rsplit("-", 2)[1])
+    def _killed(self, number: int) -> UserError:
+        """What to say of a block whose workers died time and again."""
+        told = self.client.get_events("worker-restart-memory")
+        if not told:
+            return UserError(
+                f"blocks: got workers that died time and again at {self._place(number)}, expected them to live; see "
+                f"what ends them (the system, out of memory; a crash), and run again: it goes on; {MEMORY}"
+            )
+        most = max(event["rss"] for _, event in told)
+        return UserError(
+            f"blocks: got workers that took {most / 1e9:.2f} GB at {self._place(number)}, more than they were given, "
+            f"and were ended each time; expected less; {MEMORY}"
+        )
+
+    def _place(self, number: int) -> str:
         return in_words(self.job.grid.box(number)) if number < len(self.job.grid) else f"block {number}"
 
     def summary(self) -> list[str]:
@@ -121,6 +181,11 @@ class Distributed:
 
 def do(job: Job, stage: str, task: Task, number: int) -> Done:
     """Do a task in a worker, unless it was done by one that died before it could tell."""
+    if not (job.folder.path / SETTINGS).exists():
+        raise UserError(
+            f"{job.folder.path} is not there on {gethostname()}, expected a folder that all workers see; write to a "
+            "disk that they share, by the same path"
+        )
     mark = job.folder.file(stage, number, ".begun")
     retried = mark.exists()
     if not job.folder.has(stage, number):

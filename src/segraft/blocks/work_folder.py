@@ -6,6 +6,7 @@ A file that is there is the record that this part is done, so that a run that wa
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,6 +72,11 @@ class WorkFolder:
         empty = path.stat().st_size < LARGE  # one without entries cannot be mapped
         return np.load(path, mmap_mode=None if empty else "r", allow_pickle=False)
 
+    def settings(self) -> dict[str, Any]:
+        """What is recorded of the run; nothing where there is none."""
+        path = self.path / SETTINGS
+        return dict(read_json(path, "the settings of a run")) if path.exists() else {}
+
     def agree(self, settings: Mapping[str, Any]) -> None:
         """Record the settings of the run, or compare them with those that were recorded.
 
@@ -90,13 +96,17 @@ class WorkFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs out, until the end or until this process dies; ``UserError`` where one is there."""
+        """Keep other runs out, until the end or until this process dies; ``UserError`` where one is there.
+
+        A run that ends before it has done anything leaves nothing.
+        """
         from locket import LockError, lock_file
 
         make_folder(self.path)
         lock = lock_file(str(self.path / LOCK), timeout=0)
         try:
-            lock.acquire()
+            with unwritable(self.path):
+                lock.acquire()
         except LockError as error:
             raise UserError(
                 f"{self.path} is in use: got two runs for one output, expected one; wait for the other, or choose "
@@ -105,6 +115,8 @@ class WorkFolder:
         try:
             yield
         finally:
+            if self.path.exists() and not any(each.is_dir() for each in self.path.iterdir()):
+                shutil.rmtree(self.path, ignore_errors=True)
             lock.release()
 
 

@@ -18,9 +18,9 @@ from segraft.blocks.stages import Found, Run
 from segraft.blocks.survey import check_unchanged
 from segraft.labels.relabel import id_dtype
 
-WRITTEN, LEVEL, MEASURED, OUTLINED = "written", "level-{}", "measured", "outlined"
-"""Stages: labels of a block in the store, and its objects; a block of a coarser level; objects that begin in a block,
-and their outlines."""
+WRITTEN, HELD, LEVEL, MEASURED, OUTLINED = "written", "held", "level-{}", "measured", "outlined"
+"""Stages: labels of a block in the store; the same, and what the block holds of objects; a block of a coarser level;
+objects that begin in a block, and their outlines."""
 STORE = "labels.zarr"
 
 
@@ -30,7 +30,7 @@ def write(job: Job, run: Run, found: Found, measured: bool, voxel_size: Sequence
     if not store.exists():
         label_store.create(store, job.image_grid.space, dtype, job.image_grid.block, voxel_size, about=about)
     task = partial(write_labels, labels_of=found.labels, dtype=np.dtype(dtype).name, measured=measured)
-    run(WRITTEN, "writing", task, range(len(job.image_grid)))
+    run(HELD if measured else WRITTEN, "writing", task, range(len(job.image_grid)))
     for level in range(1, label_store.level_count(store)):
         numbers = range(len(label_store.blocks_of(store, level)))
         run(LEVEL.format(level), f"level {level}", partial(write_level, level=level), numbers)
@@ -50,7 +50,7 @@ def write_labels(
         with job.source.open() as image:
             check_unchanged(job, number, image)
             objects = measure_block(labels, image.read(box), box)._asdict()
-    job.folder.save(WRITTEN, number, **objects)
+    job.folder.save(HELD if measured else WRITTEN, number, **objects)
 
 
 def write_level(job: Job, number: int, level: int) -> None:
@@ -64,7 +64,7 @@ def write_measured(job: Job, run: Run, table: Path | None, outlines: Path | None
     """Write the table of all objects, and their outlines; lengths are in µm where the ``size`` of a pixel is known."""
     grid = job.image_grid
     blocks = range(len(grid))
-    objects = merge([Objects(**job.folder.load(WRITTEN, number)) for number in blocks])
+    objects = merge([Objects(**job.folder.load(HELD, number)) for number in blocks])
     if table is not None:
         write_objects(table, objects, size)
     if outlines is not None:
