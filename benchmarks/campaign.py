@@ -26,6 +26,8 @@ from pathlib import Path
 import psutil
 
 KILLS_PER_RUN = 3
+STARTS = 3
+"""How often a driver that gave up is started again, as its user would do."""
 EARLIEST = 2.0
 """Seconds after a start, before which there is hardly anything to kill."""
 
@@ -52,8 +54,8 @@ class Kill:
 class Driver:
     """A process that predicts in blocks."""
 
-    def __init__(self, command: list[str], log: Path) -> None:
-        self.log, self.begun = log, time.monotonic()
+    def __init__(self, command: list[str], log: Path, starts: int = 1) -> None:
+        self.starts = starts
         with log.open("a") as file:
             self.process = subprocess.Popen(command, stderr=file, stdout=file)
 
@@ -121,10 +123,11 @@ def disturbed(
         kills.append(Kill(run, moment, driver.kill(rng.choice(["worker", "driver"]), rng), stage, begun))
         if kills[-1].victim == "driver":
             driver = Driver(command, log)
-    code = driver.process.wait()
+    while driver.process.wait() and driver.starts < STARTS:  # it gave up, with a line that says why
+        driver = Driver(command, log, driver.starts + 1)
     for kill in kills:
         kill.again = again(log)
-    return kills, code == 0 and "Traceback" not in log.read_text() and not folder.exists()
+    return kills, driver.process.returncode == 0 and "Traceback" not in log.read_text() and not folder.exists()
 
 
 def main() -> None:
@@ -152,9 +155,8 @@ def main() -> None:
     seconds = time.monotonic() - begin
     expected = checksum(first, first.with_suffix(".csv"))
     print(f"undisturbed: {seconds:.0f} s, {expected}\n")
-    print(
-        "| kill | run | after | what | stage | in work | tried again in the run | same |\n|---|---|---|---|---|---|---|---|"
-    )
+    print("| kill | run | after | what | stage | in work | tried again in the run | same |")
+    print("|---|---|---|---|---|---|---|---|")
     done = runs = same = 0
     while done < options.kills:
         out = options.out / f"run{runs}.zarr"

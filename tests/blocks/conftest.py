@@ -34,7 +34,7 @@ def predict(cluster: Any) -> Callable[..., int]:
     """Predicts by the model that comes with the package, in blocks of 32 × 32 pixels, on the shared workers."""
     from segraft import blocks
 
-    return partial(blocks.predict, "nuclei", **{"blocks": 32, "scheduler": cluster.scheduler_address})
+    return partial(blocks.predict, "nuclei", blocks=32, scheduler=cluster.scheduler_address)
 
 
 @pytest.fixture

@@ -187,7 +187,7 @@ def a_run(folder, client):
 
 def test_workers_that_go_away(tmp_path, monkeypatch):
     monkeypatch.setattr("segraft.blocks.running.LOOK", 0.02)
-    with pytest.raises(UserError, match="^blocks: all workers are gone, .* run again: it goes on"):
+    with pytest.raises(UserError, match=r"^blocks: all workers are gone, .* run again: it goes on"):
         a_run(tmp_path, Client())("stage", "words", print, range(4))
 
 
@@ -232,7 +232,7 @@ def test_other_models_and_blocks(predict, image, tmp_path):
         name, value = given.split("=")
         with pytest.raises(UserError, match=words):
             predict(image, out=tmp_path / "out.zarr", **{name: eval(value)})
-    with pytest.raises(UserError, match="expected NAME.zarr"):
+    with pytest.raises(UserError, match=r"expected NAME\.zarr"):
         predict(image, out=tmp_path / "out.tif")
     np.save(tmp_path / "volume.npy", np.zeros((20, 80, 96), np.uint8))
     with pytest.raises(UserError, match=r"20"):

@@ -96,7 +96,7 @@ def test_other_settings_are_refused_meanwhile(predict, image, tmp_path, dying):
     dying(3)
     with pytest.raises(Killed):
         predict(image, out=out)
-    with pytest.raises(UserError, match="holds a run with other settings: blocks is .*was"):
+    with pytest.raises(UserError, match=r"holds a run with other settings: blocks is .*was"):
         predict(image, out=out, blocks=48)
     predict(image, out=out, blocks="auto")  # what is not said stays
 
@@ -145,7 +145,7 @@ def test_workers_that_do_not_see_the_folder(cluster, tmp_path):
     from distributed import Client
 
     job = job_of(tmp_path / "run", np.zeros((5, 8, 8), np.float32), (4, 4), Segmentation())
-    with Client(cluster) as client, pytest.raises(UserError, match="is not there on .*, expected a folder that all"):
+    with Client(cluster) as client, pytest.raises(UserError, match=r"is not there on .*, expected a folder that all"):
         Distributed(job, client)("stage", "trying", dies_once, range(4))
     assert not (tmp_path / "run" / SETTINGS).exists()
 

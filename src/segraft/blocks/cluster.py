@@ -22,8 +22,11 @@ RULES = {
     "distributed.worker.memory.terminate": 1.0,
     "distributed.scheduler.allowed-failures": 3,
     "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
+    "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
 }
 """Of workers on this machine: one that takes more memory than it was given is ended, and its block tried again."""
+STARTS = 3
+"""How often workers of this machine are started, if one of them dies meanwhile."""
 WAIT = "10s"
 """For a scheduler to answer."""
 LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application", "asyncio")
@@ -120,25 +123,33 @@ def _version() -> str:
 def _started(count: int, memory: float) -> Iterator[Any]:
     """A client of processes of this machine, which end with it."""
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     with dask.config.set(RULES):
         with _uninterrupted():
-            try:
-                cluster = LocalCluster(
-                    n_workers=count, threads_per_worker=1, memory_limit=int(memory), dashboard_address=":0"
-                )
-            except RuntimeError as error:
-                raise UserError(
-                    f"blocks: workers could not be started ({_words(error)}), expected {count} processes; a script "
-                    'that predicts in blocks does so below the line: if __name__ == "__main__":'
-                ) from None
+            cluster = _local(count, memory)
         with cluster, Client(cluster) as client:
             try:
                 yield client
             except BaseException:
                 _end(cluster)
                 raise
+
+
+def _local(count: int, memory: float) -> Any:
+    """Start processes of this machine."""
+    from distributed import LocalCluster
+
+    for turn in range(1, STARTS + 1):
+        try:
+            return LocalCluster(n_workers=count, threads_per_worker=1, memory_limit=int(memory), dashboard_address=":0")
+        except RuntimeError as error:
+            if turn == STARTS:
+                raise UserError(
+                    f"blocks: workers could not be started ({_words(error)}), expected {count} processes; a script "
+                    'that predicts in blocks does so below the line: if __name__ == "__main__":'
+                ) from None
+    return None
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from segraft.blocks.cluster import cores
 from segraft.blocks.cutting import Grid
 from segraft.blocks.job import Job
 from segraft.blocks.object_table import check_table
-from segraft.blocks.plan import of_user, plan
+from segraft.blocks.plan import driver_bytes, of_user, plan
 from segraft.blocks.work_folder import WorkFolder
 from segraft.files import digest
 from segraft.images.lazy import Source
@@ -74,6 +74,10 @@ class Workers:
             return 8e9  # that Dask is missing is said later
         return SHARE * MEMORY_LIMIT
 
+    def driver(self, loaded: Model) -> float:
+        """Bytes of the memory that the driver takes itself, on this machine."""
+        return 0.0 if self.scheduler else driver_bytes(loaded)
+
     @property
     def patience(self) -> float:
         """Seconds to wait for workers while there are none: a cluster may start others."""
@@ -104,7 +108,7 @@ def job_of(
     segmentation = options.segmentation(loaded.config, math.prod(target) / math.prod(space))
     count = 1 if hands.scheduler else hands.count or cores()
     block = of_user(hands.blocks, len(space)) or (tuple(before["blocks"]) if before else None)
-    chosen = plan(loaded, segmentation, target, block, hands.memory, count)
+    chosen = plan(loaded, segmentation, target, block, hands.memory, count, hands.driver(loaded))
     if before and tuple(before["blocks"]) == chosen.block:
         chosen = chosen._replace(tile=tuple(before["tile"]), largest=before["largest"])
     grid = Grid(target, chosen.block)

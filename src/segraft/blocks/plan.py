@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from segraft.errors import UserError
@@ -16,6 +16,9 @@ from segraft.types import Space
 BASE = {"PyTorch": 0.75e9}
 USUAL_BASE = 0.4e9
 """Bytes of a worker before its first block, by what runs the network."""
+DRIVER = {"PyTorch": 0.5e9}
+USUAL_DRIVER = 0.25e9
+"""Bytes of the driver, likewise; what grows with the number of objects is not among them."""
 SIDES = {2: ((), (256, 512, 1024, 2048)), 3: ((8, 16, 32, 64, 128), (64, 128, 256, 512))}
 """Sections, and pixels in plane, of the blocks that are tried, by dimension."""
 MOST = 2**23
@@ -46,9 +49,15 @@ def pixel_bytes(model: Model, segmentation: Segmentation) -> float:
 
 
 def plan(
-    model: Model, segmentation: Segmentation, space: Space, block: Space | None, memory: float, workers: int
+    model: Model,
+    segmentation: Segmentation,
+    space: Space,
+    block: Space | None,
+    memory: float,
+    workers: int,
+    driver: float = 0.0,
 ) -> Plan:
-    """Choose blocks, or check those that are given, for workers that share so many bytes.
+    """Choose blocks, or check those that are given, for workers that share so many bytes, less those of the ``driver``.
 
     There are fewer workers where not all of them would have enough. Raises ``UserError`` where a single one has not,
     and for blocks that the network's stride does not divide.
@@ -56,7 +65,7 @@ def plan(
     if block is not None:
         _check(block, model, space)
     for count in range(workers, 0, -1):
-        budget = memory / count - _base(model)
+        budget = (memory - driver) / count - _by_engine(model, BASE, USUAL_BASE)
         found = _largest(model, segmentation, space, [block] if block else list(_candidates(model, space)), budget)
         if found:
             return Plan(*found, int(budget / pixel_bytes(model, segmentation)), count)
@@ -67,8 +76,13 @@ def plan(
     )
 
 
-def _base(model: Model) -> float:
-    return next((size for name, size in BASE.items() if name in model.runner.engine), USUAL_BASE)
+def driver_bytes(model: Model) -> float:
+    """Bytes of the process that hands out blocks, which has loaded the model as well."""
+    return _by_engine(model, DRIVER, USUAL_DRIVER)
+
+
+def _by_engine(model: Model, sizes: Mapping[str, float], usual: float) -> float:
+    return next((size for name, size in sizes.items() if name in model.runner.engine), usual)
 
 
 def _check(block: Space, model: Model, space: Space) -> None:

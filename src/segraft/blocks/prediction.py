@@ -121,7 +121,7 @@ def run(
         else:
             folder.agree(settings)
             place(given.where, source)
-            with workers(hands.scheduler, count, hands.memory / count) as client:
+            with workers(hands.scheduler, count, (hands.memory - hands.driver(loaded)) / count) as client:
                 stages = Distributed(job, client, hands.patience)
                 objects = _segment(stages, loaded, options, out, extras)
         shutil.rmtree(folder.path, ignore_errors=True)
