@@ -31,6 +31,8 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_every_benchmark_is_tried_here() -> None:
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
+        "beyond_memory",
+        "campaign",
         "cheap_steps",
         "compare_scores",
         "graph_losses",
@@ -179,3 +181,49 @@ def test_runtimes_are_compared_with_the_first(
     assert lines[2].startswith("| model.safetensors | PyTorch, float32 | ")
     assert lines[2].endswith(" | 1.00 × |")
     assert lines[3].startswith("| model.onnx | ONNX Runtime, float32 | ")
+
+
+def test_what_a_campaign_of_kills_compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("campaign", monkeypatch)
+    for name in ("one", "other"):
+        (tmp_path / name / "0" / "c").mkdir(parents=True)
+        (tmp_path / name / "0" / "c" / "0").write_bytes(b"labels")
+    checksum = module["checksum"]
+    assert checksum(tmp_path / "one") == checksum(tmp_path / "other")
+    (tmp_path / "other" / "0" / "c" / "0").rename(tmp_path / "other" / "0" / "c" / "1")
+    assert checksum(tmp_path / "one") != checksum(tmp_path / "other")
+    assert module["progress"](tmp_path / "nothing") == ("start", 0)
+    work = tmp_path / "work" / "network" / "000000"
+    work.mkdir(parents=True)
+    for name in ("000000000.npz", "000000001.begun"):
+        (work / name).touch()
+    assert module["progress"](tmp_path / "work") == ("network", 1)
+    log = tmp_path / "log"
+    log.write_text("2 workers\nsegmenting: 7 blocks in 3 s, 2 tried again, at most 0.28 GB a worker\n")
+    assert module["again"](log) == "segmenting 2"
+
+
+@pytest.mark.slow
+def test_a_campaign_of_kills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cells: Path
+) -> None:
+    given = ("nuclei", str(cells / "images" / "00.tif"), "--out", str(tmp_path / "out"), "--kills", "3", "--seed", "1")
+    monkeypatch.setattr(sys, "argv", ["campaign", *given, "--", "--blocks", "16", "--workers", "1"])
+    load("campaign", monkeypatch)["main"]()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[-1] for line in lines[4:7]] == ["yes |"] * 3
+    assert lines[-1].endswith("runs ended with the same files, 3 kills")
+
+
+def test_an_image_beyond_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import zarr
+
+    module = load("beyond_memory", monkeypatch)
+    module["make"](tmp_path / "image.zarr", (2100, 1500))
+    image = zarr.open_array(tmp_path / "image.zarr", mode="r")
+    assert image.shape == (2100, 1500)
+    assert image[:].std() > 20
+    code, peaks, most = module["watch"]([sys.executable, "-c", "import time; x = bytearray(b'x') * 50_000_000; time.sleep(0.7)"])
+    assert code == 0
+    assert [name.split()[0] for name in peaks] == ["driver"]
+    assert 50e6 < most < 200e6
