@@ -28,8 +28,11 @@ import psutil
 KILLS_PER_RUN = 3
 STARTS = 3
 """How often a driver that gave up is started again, as its user would do."""
-EARLIEST = 2.0
-"""Seconds after a start, before which there is hardly anything to kill."""
+AT_START = 0.1
+"""Share of the kills that come within seconds of a start; the others are counted from the first block that is done."""
+FIRST = 5.0
+"""Those seconds."""
+LOOK = 0.05
 
 
 @dataclass
@@ -67,6 +70,12 @@ class Driver:
             return False
         return True
 
+    def begins(self, folder: Path) -> None:
+        """Wait until it has done its first block, or has ended."""
+        before = done(folder)
+        while done(folder) == before and not self.ended_by(LOOK):
+            pass
+
     def workers(self) -> list[psutil.Process]:
         """The processes that work on blocks."""
         children = psutil.Process(self.process.pid).children(recursive=True)
@@ -93,6 +102,11 @@ def checksum(store: Path, *others: Path) -> str:
     return found.hexdigest()[:12]
 
 
+def done(folder: Path) -> int:
+    """Blocks that are done, in all stages."""
+    return sum(1 for _ in folder.glob("*/*/*.npz"))
+
+
 def progress(folder: Path) -> tuple[str, int]:
     """The stage that wrote last, and how many blocks are being worked on."""
     files = [(path.stat().st_mtime, path) for path in folder.glob("*/*/*") if path.suffix in (".npz", ".begun")]
@@ -116,7 +130,10 @@ def disturbed(
     folder = out.with_name(f".{out.stem}.blocks")
     driver = Driver(command, log)
     while len(kills) < min(left, KILLS_PER_RUN):
-        moment = rng.uniform(EARLIEST, seconds)
+        early = rng.random() < AT_START
+        moment = rng.uniform(0, FIRST if early else seconds)
+        if not early:
+            driver.begins(folder)
         if driver.ended_by(moment):
             break
         stage, begun = progress(folder)
@@ -149,25 +166,27 @@ def main() -> None:
         return [sys.executable, "-m", "segraft", *given]
 
     first = options.out / "undisturbed.zarr"
+    driver = Driver(command(first), first.with_suffix(".log"))
+    driver.begins(first.with_name(f".{first.stem}.blocks"))
     begin = time.monotonic()
-    if Driver(command(first), first.with_suffix(".log")).process.wait():
+    if driver.process.wait():
         raise SystemExit(first.with_suffix(".log").read_text())
     seconds = time.monotonic() - begin
     expected = checksum(first, first.with_suffix(".csv"))
-    print(f"undisturbed: {seconds:.0f} s, {expected}\n")
+    print(f"undisturbed: {seconds:.0f} s from the first block on, {expected}\n")
     print("| kill | run | after | what | stage | in work | tried again in the run | same |")
     print("|---|---|---|---|---|---|---|---|")
-    done = runs = same = 0
-    while done < options.kills:
+    killed = runs = same = 0
+    while killed < options.kills:
         out = options.out / f"run{runs}.zarr"
-        kills, ended = disturbed(command(out), out, runs, seconds, options.kills - done, rng)
+        kills, ended = disturbed(command(out), out, runs, seconds, options.kills - killed, rng)
         found = checksum(out, out.with_suffix(".csv")) if ended else "not ended"
         for kill in kills:
-            done, kill.same = done + 1, "yes" if found == expected else found
-            print(kill.row(done), flush=True)
+            killed, kill.same = killed + 1, "yes" if found == expected else found
+            print(kill.row(killed), flush=True)
         runs, same = runs + 1, same + (found == expected)
         shutil.rmtree(out, ignore_errors=True)
-    print(f"\n{same} of {runs} runs ended with the same files, {done} kills")
+    print(f"\n{same} of {runs} runs ended with the same files, {killed} kills")
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -223,7 +223,9 @@ def test_an_image_beyond_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     image = zarr.open_array(tmp_path / "image.zarr", mode="r")
     assert image.shape == (2100, 1500)
     assert image[:].std() > 20
-    code, peaks, most = module["watch"]([sys.executable, "-c", "import time; x = bytearray(b'x') * 50_000_000; time.sleep(0.7)"])
+    code, peaks, most = module["watch"](
+        [sys.executable, "-c", "import time; x = bytearray(b'x') * 50_000_000; time.sleep(0.7)"]
+    )
     assert code == 0
     assert [name.split()[0] for name in peaks] == ["driver"]
     assert 50e6 < most < 200e6

@@ -8,10 +8,10 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-import segraft
 from segraft.errors import UserError
 from segraft.terminal.progress import say
 
@@ -29,6 +29,7 @@ STARTS = 3
 """How often workers of this machine are started, if one of them dies meanwhile."""
 WAIT = "10s"
 """For a scheduler to answer."""
+VERSION = version("segraft")
 LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application", "asyncio")
 """What Dask says of lost connections and workers; a run says itself what came of it."""
 LEAKS = "ignore:resource_tracker:UserWarning"
@@ -108,15 +109,13 @@ def _check_workers(client: Any, address: str) -> None:
             f"scheduler {address} has no workers, expected one at least; start some: dask worker {address} --nthreads 1"
         ) from error
     for worker, found in client.run(_version).items():
-        if found != segraft.__version__:
-            raise UserError(
-                f"worker {worker} has segraft {found}, expected {segraft.__version__} as here; install it there"
-            )
+        if found != VERSION:
+            raise UserError(f"worker {worker} has segraft {found}, expected {VERSION} as here; install it there")
 
 
 def _version() -> str:
     """Of the package where this runs."""
-    return segraft.__version__
+    return VERSION
 
 
 @contextmanager
