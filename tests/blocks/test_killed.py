@@ -10,9 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
+from segraft.blocks.cluster import workers as of_this_machine
+from segraft.blocks.running import Distributed
+from segraft.errors import UserError
+from segraft.model.config import Segmentation
+from shared.echo import job_of
 from shared.stores import files
 
 pytestmark = pytest.mark.slow
@@ -148,3 +154,23 @@ def test_a_script_and_its_guard(image, tmp_path, guard):
         assert done.stderr.splitlines()[-1].startswith("segraft.errors.UserError: blocks: workers could not be started")
         assert done.stderr.splitlines()[-1].endswith('below the line: if __name__ == "__main__":')
         assert done.stderr.count("Traceback") == 1
+
+
+def hungry(job, number):
+    """A task that takes 80 MB, of the third block 3.2 GB."""
+    parts = [np.ones(10_000_000) for _ in range(40 if number == 2 else 1)]
+    time.sleep(0.3)
+    job.folder.save("stage", number, count=len(parts))
+
+
+def test_a_worker_that_outgrows_its_memory(tmp_path):
+    job = job_of(tmp_path / "run", np.zeros((5, 8, 8), np.float32), (4, 4), Segmentation())
+    job.folder.agree({})
+    with (
+        pytest.raises(
+            UserError, match=r"^blocks: got workers that took .* GB at y 4:8, x 0:4, more than they were given"
+        ),
+        of_this_machine(None, 1, 1.5e9) as client,
+    ):
+        Distributed(job, client)("stage", "trying", hungry, range(4))
+    assert job.folder.has("stage", 0)

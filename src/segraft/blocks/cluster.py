@@ -153,11 +153,14 @@ def _local(count: int, memory: float) -> Any:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Threads and processes that are started meanwhile hear no Ctrl-C: this thread does, a little later, for all."""
+    """Threads and processes that are started meanwhile hear no Ctrl-C: this thread does, a little later, for all.
+
+    Nor SIGTERM, by which a worker that takes too much memory would end in order, not to be started again.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
