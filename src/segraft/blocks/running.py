@@ -33,6 +33,8 @@ class Done(NamedTuple):
     retried: bool
     peak: int
     """Highest resident memory of its process so far, in bytes."""
+    cpu: float
+    """Seconds of a core that its process spent meanwhile."""
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Stage:
     blocks: int = 0
     """Done now, not before."""
     seconds: float = 0.0
+    cpu: float = 0.0
+    """Seconds of a core in all workers, which other programs disturb little."""
     retries: int = 0
     peak: int = 0
 
@@ -70,6 +74,7 @@ class Distributed:
                 told.blocks += 1
                 told.retries += done.retried
                 told.peak = max(told.peak, done.peak)
+                told.cpu += done.cpu
                 tell()
         told.seconds = time.perf_counter() - begun
 
@@ -167,7 +172,7 @@ class Distributed:
     def summary(self) -> list[str]:
         """One line for each stage that had anything to do."""
         return [
-            f"{each.words}: {each.blocks} blocks in {duration(each.seconds)}"
+            f"{each.words}: {each.blocks} blocks in {duration(each.seconds)} ({duration(each.cpu)} of a core)"
             f"{f', {each.retries} tried again' if each.retries else ''}, at most {each.peak / 1e9:.2f} GB a worker"
             for each in self.took
             if each.blocks
@@ -186,11 +191,11 @@ def do(job: Job, stage: str, task: Task, number: int) -> Done:
             f"{job.folder.path} is not there on {gethostname()}, expected a folder that all workers see; write to a "
             "disk that they share, by the same path"
         )
-    mark = job.folder.file(stage, number, ".begun")
+    mark, begun = job.folder.file(stage, number, ".begun"), time.process_time()
     retried = mark.exists()
     if not job.folder.has(stage, number):
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
         task(job, number)
         mark.unlink(missing_ok=True)
-    return Done(retried, resident_peak() or 0)
+    return Done(retried, resident_peak() or 0, time.process_time() - begun)
