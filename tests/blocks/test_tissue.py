@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segraft.blocks import graph, maps
+from segraft.blocks import graph, maps, tissue
 from segraft.errors import UserError
 from segraft.model import affinities as of_window
 from segraft.model.config import Segmentation
@@ -19,21 +19,24 @@ from segraft.segment.arguments import clipped
 from segraft.segment.fragments import absorb
 from segraft.segment.multicut import edge_costs, multicut_groups
 from segraft.segment.regions import join, region_graph
-from shared.echo import DIM, OFFSETS, cells, echo, job_of
+from shared.echo import DIM, OFFSETS, cells, echo, job_of, whole
 from shared.in_blocks import in_blocks, same
 
 
 @pytest.fixture(autouse=True)
 def echoing(monkeypatch):
-    monkeypatch.setattr(maps, "opened", echo)
+    for module in (maps, tissue):
+        monkeypatch.setattr(module, "opened", echo)
 
 
 def fragments_of(job):
-    fragments, base = np.zeros(job.space, np.uint64), 0
-    for number in range(len(job.grid)):
+    """Fragments of the whole image: their parts on both sides of a face are one."""
+    counts = np.array([int(job.folder.load("network", number, "count")["count"]) for number in range(len(job.grid))])
+    united, fragments, base = graph.unite(job, counts).astype(np.uint64), np.zeros(job.space, np.uint64), 0
+    for number, count in enumerate(counts):
         own = job.folder.load("network", number, "labels")["labels"].astype(np.uint64)
-        fragments[job.grid.box(number)] = np.where(own, own + np.uint64(base), 0)
-        base += int(own.max())
+        fragments[job.grid.box(number)] = united[np.where(own, own + np.uint64(base), 0)]
+        base += int(count)
     return fragments
 
 
@@ -75,6 +78,33 @@ def test_the_same_fragments_give_the_same_segments(scene, tmp_path_factory):
     assert same(labels, in_memory(job, image, fragments_of(job)))
 
 
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    space=st.sampled_from([(40, 60), (64, 33), (4, 40, 60)]),
+    sides=st.tuples(st.integers(2, 5), st.integers(28, 40), st.integers(28, 40)),
+    thickness=st.sampled_from([0.0, 2.0]),
+)
+def test_blocks_that_see_all_of_a_plane_give_the_segments_of_the_whole(seed, space, sides, thickness, tmp_path_factory):
+    """Fragments at faces are as in the whole image, and what both sides see alike is one."""
+    image, rules = cells(seed, space, 0.95, 1.2), Segmentation("waterz", thickness=thickness, minimum_size=9)
+    job = job_of(tmp_path_factory.mktemp("run"), image, sides[-len(space) :], rules)
+    labels, _ = in_blocks(job, graph.segment)
+    assert same(labels, whole(image, rules))
+
+
+def test_fragments_are_one_across_faces_where_both_sides_see_them(tmp_path):
+    """Without what surrounds blocks this disc would be two fragments or more in each, whose seeds lie elsewhere."""
+    image = np.zeros((DIM + 1, 96, 96), np.float32)
+    image[0], image[DIM] = 1, -9
+    y, x = np.mgrid[:96, :96]
+    image[DIM, (y - 46) ** 2 + (x - 50) ** 2 < 18**2] = 9
+    job = job_of(tmp_path, image, (48, 48), Segmentation("waterz", thickness=0.0, settings={"threshold": 0.0}))
+    labels, found = in_blocks(job, graph.segment)
+    assert found.objects == 1
+    assert same(labels, whole(image, job.segmentation))
+
+
 @pytest.mark.parametrize("segmenter", ["waterz", "multicut", "mutex"])
 def test_filled_tissue_has_no_gaps_and_keeps_its_segments(tmp_path, segmenter):
     image = cells(3, (60, 50), 0.8)
@@ -97,7 +127,8 @@ def test_segments_of_the_mutex_watershed_that_touch_in_a_block_stay_apart(tmp_pa
         first, rows = np.unique(fragments, return_index=True)
         name = dict(zip(first.tolist(), labels.ravel()[rows].tolist(), strict=True))
         assert all(name[a] != name[b] for a, b in touching.tolist())
-    assert found.objects < fragments.max()
+    parts = sum(int(job.folder.load("network", number, "count")["count"]) for number in range(2))
+    assert found.objects < parts
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from segraft.blocks.groups import joined
 from segraft.blocks.job import Job
 from segraft.blocks.pieces import NETWORK
 from segraft.blocks.stages import Found, Run
@@ -30,7 +31,7 @@ from segraft.segment.regions import RegionGraph
 JOINED = 0.5
 """Affinity above which segments of the mutex watershed are joined across a face."""
 Edges = tuple[np.ndarray, np.ndarray]
-"""Pairs of fragments ``(edges, 2)``, from 1, and their statistics ``(edges, 5)``."""
+"""Pairs of regions ``(edges, 2)``, from 1, and their statistics ``(edges, 5)``."""
 
 
 def check(job: Job) -> None:
@@ -52,43 +53,52 @@ def segment(job: Job, run: Run) -> Found:
     counts = np.array([int(job.folder.load(NETWORK, block, "count")["count"]) for block in blocks], np.int64)
     job.folder.save_plain(BASES, 0, np.cumsum(counts) - counts)
     run(CONNECTED, "faces of blocks", connect_faces, blocks)
-    regions, within_block = merged(job, int(counts.sum()))
-    numbers = _absorbed(job, run, regions, _groups(job, regions, within_block))
+    united = unite(job, counts)
+    regions, within_block = merged(job, united)
+    numbers = _absorbed(job, run, regions, _groups(job, regions, within_block), united)
     job.folder.save_plain(FINAL, 0, numbers)
     return Found(int(numbers.max()), labels_of, 0)
 
 
-def merged(job: Job, count: int) -> tuple[RegionGraph, np.ndarray]:
-    """The region graph of all fragments, and which of its edges lie inside a block. Blocks are added in order."""
+def unite(job: Job, counts: np.ndarray) -> np.ndarray:
+    """Regions, from 1, that the fragments of all blocks belong to, ``(fragments + 1,)``: parts of one are one."""
+    found = (job.folder.load(CONNECTED, block) for block in range(len(job.grid)))
+    pairs = [each[key] - 1 for each in found for key in each if key.startswith("same")]
+    return np.concatenate([[0], joined(counts, np.concatenate([np.zeros((0, 2), np.int64), *pairs])) + 1])
+
+
+def merged(job: Job, united: np.ndarray) -> tuple[RegionGraph, np.ndarray]:
+    """The graph of all regions, and which of its edges lie inside a block. Blocks are added in order."""
     from bioimage_cpp.graph import UndirectedGraph, distributed
 
-    edges = distributed.merge_edges([part for part, _ in _edges(job)] or [np.zeros((0, 2), np.uint64)])
+    count = int(united.max())
+    edges = distributed.merge_edges([part for part, _ in _edges(job, united)] or [np.zeros((0, 2), np.uint64)])
     graph = UndirectedGraph.from_unique_edges(count + 1, edges)
     stats, inner = distributed.empty_edge_stats(len(edges)), np.zeros(len(edges), bool)
-    for part, values in _edges(job):
+    for part, values in _edges(job, united):
         distributed.merge_block_edge_stats(graph, stats, part, values)
-    for part, _ in _edges(job, faces=False):
-        inner[graph.find_edges(part)] = True
+    for part, _ in _edges(job, united, faces=False):
+        inner[graph.find_edges(part[part[:, 0] != part[:, 1]])] = True
     columns = distributed.finalize_edge_features(stats, compute_complex_features=True)
     means, maxima, sizes = (columns[:, at] for at in (0, 3, 4))
     return RegionGraph(count, edges - np.uint64(1), means, maxima, sizes), inner
 
 
-def _edges(job: Job, faces: bool = True) -> Iterator[Edges]:
-    """Edges inside each block, and those to the next blocks, in the final numbers of fragments."""
-    bases = job.folder.mapped(BASES, 0)
+def _edges(job: Job, united: np.ndarray, faces: bool = True) -> Iterator[Edges]:
+    """Edges inside each block, and those to the next blocks, between regions."""
+    bases, united = job.folder.mapped(BASES, 0), united.astype(np.uint64)
     for block in range(len(job.grid)):
         inside = job.folder.load(NETWORK, block, "edges", "stats")
-        yield inside["edges"] + np.uint64(bases[block]), inside["stats"]
+        yield united[inside["edges"] + np.uint64(bases[block])], inside["stats"]
     for block in range(len(job.grid)) if faces else ():
         found = job.folder.load(CONNECTED, block)
         for axis in range(len(job.space)):
             if f"edges{axis}" in found:
-                yield found[f"edges{axis}"], found[f"stats{axis}"]
+                yield united[found[f"edges{axis}"]], found[f"stats{axis}"]
 
 
 def _groups(job: Job, regions: RegionGraph, inner: np.ndarray) -> np.ndarray:
-    """Groups ``(nodes,)``, from 0, that fragments are joined to; those of the mutex watershed across faces only."""
+    """Groups ``(nodes,)``, from 0, that regions are joined to; those of the mutex watershed across faces only."""
     segmentation = job.segmentation
     if not len(regions.edges):
         return np.arange(regions.count)
@@ -100,10 +110,11 @@ def _groups(job: Job, regions: RegionGraph, inner: np.ndarray) -> np.ndarray:
     return multicut_groups(regions, costs)
 
 
-def _absorbed(job: Job, run: Run, regions: RegionGraph, groups: np.ndarray) -> np.ndarray:
+def _absorbed(job: Job, run: Run, regions: RegionGraph, groups: np.ndarray, united: np.ndarray) -> np.ndarray:
     """Final number of each fragment, ``(fragments + 1,)``, once thin and small segments have joined others."""
     segmentation = job.segmentation
-    own = np.concatenate([[0], np.unique(groups, return_inverse=True)[1] + 1])
+    of_regions = np.concatenate([[0], np.unique(groups, return_inverse=True)[1] + 1])
+    own = of_regions[united]
     count = int(own.max())
     sizes = [job.folder.load(NETWORK, block, "sizes")["sizes"][1:] for block in range(len(job.grid))]
     pixels = np.bincount(own[1:], weights=np.concatenate(sizes), minlength=count + 1).astype(np.int64)
@@ -112,7 +123,7 @@ def _absorbed(job: Job, run: Run, regions: RegionGraph, groups: np.ndarray) -> n
     thick = thick_of(np.arange(count + 1))
     if thick.all() and segmentation.minimum_size <= 1:
         return own
-    nodes = own[regions.edges.astype(np.int64) + 1].reshape(-1, 2)
+    nodes = of_regions[regions.edges.astype(np.int64) + 1].reshape(-1, 2)
     edges = distinct(nodes, regions.means * regions.sizes, count + 1)
     return homes(Segments(pixels, thick, *edges), thick_of, segmentation.minimum_size)[own]
 

@@ -15,12 +15,13 @@ from segraft.model.passes import run_tiles
 from segraft.model.tiling import Region, within
 
 
-def maps(job: Job, number: int, frame: Region) -> tuple[np.ndarray, np.ndarray]:
+def maps(job: Job, number: int, frame: Region, region: Region | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Affinities ``(N, *frame)`` and probability of the foreground ``(*frame)`` of a block; 0 in the frame around it.
 
+    With a ``region`` inside the frame they are those of the region; it begins at multiples of the network's stride.
     Raises ``UserError`` where the image cannot be read and where the network gives no numbers.
     """
-    model, core = opened(job.model, job.digest, job.device), job.grid.box(number)
+    model, core = opened(job.model, job.digest, job.device), region or job.grid.box(number)
     shape = tuple(axis.stop - axis.start for axis in frame)
     affinities, probability = np.zeros((len(job.offsets), *shape), np.float32), np.zeros(shape, np.float32)
     with job.source.open() as image:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from segraft.blocks.tissue import HALO
 from segraft.errors import UserError
 from segraft.model.config import Segmentation
 from segraft.model.model import Model
@@ -115,13 +116,21 @@ def _largest(
 ) -> tuple[Space, Space] | None:
     """The first of some blocks that fits a budget in bytes, with the tile that the network computes at once."""
     for block in blocks:
-        left = budget - math.prod(block) * pixel_bytes(model, segmentation)
-        inside = tuple(min(side, size) for side, size in zip(block, space, strict=True))
+        seen = _seen(block, space, model, segmentation)
+        left = budget - math.prod(seen) * pixel_bytes(model, segmentation)
         try:
-            return block, fitting_tile(model.runner, inside, model.offsets, left)
+            return block, fitting_tile(model.runner, seen, model.offsets, left)
         except UserError:
             continue
     return None
+
+
+def _seen(block: Space, space: Space, model: Model, segmentation: Segmentation) -> Space:
+    """The most pixels per axis that a block is segmented with: of dense tissue also what surrounds it in plane."""
+    rims = [2 * HALO + step - 1 if dense(segmentation) else 0 for step in model.geometry.stride]
+    if len(space) == 3:
+        rims[0] = 0
+    return tuple(min(side + rim, size) for side, rim, size in zip(block, rims, space, strict=True))
 
 
 def of_user(blocks: object, ndim: int) -> Space | None:

@@ -61,13 +61,13 @@ def compare_seams(job: Job, number: int) -> None:
         left, right = (
             each["labels"][within(shared, region)] for each, region in zip((here, there), regions, strict=True)
         )
-        pairs = _same(left, right)
+        pairs = same_segments(left, right)
         inside = (pairs[:, 0] <= int(here["count"])) & (pairs[:, 1] <= int(there["count"]))
         found[f"pairs{axis}"] = pairs[inside]
     job.folder.save(SEAMS, number, **found)
 
 
-def _same(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def same_segments(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Pairs of segments, ``(pairs, 2)``, of two label images of the same pixels that are one."""
     table = contingency(left, right)
     union = table.predicted_sizes + table.truth_sizes - table.counts

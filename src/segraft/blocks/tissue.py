@@ -1,7 +1,8 @@
 """Dense tissue: fragments of each block, connected in one region graph (tasks; the graph is `segraft.blocks.graph`).
 
-Fragments are cut from each block by itself, in 3-D section by section. The statistics of edges inside a block are
-taken at once, those across faces from the layers on both sides, and added up exactly
+Fragments are cut block by block, in 3-D section by section, with what surrounds the block in plane, so that those at
+its faces are as in the whole image; what both sides of a face see alike is one. The statistics of edges inside a block
+are taken at once, those across faces from the layers on both sides, and added up exactly
 (``bioimage_cpp.graph.distributed``), so that the affinities are never stored.
 """
 
@@ -12,38 +13,72 @@ from math import floor
 import numpy as np
 
 from segraft.blocks.cutting import grown
-from segraft.blocks.job import Job
+from segraft.blocks.job import Job, opened
 from segraft.blocks.maps import maps
 from segraft.blocks.pieces import NETWORK, faces
+from segraft.blocks.seams import same_segments
 from segraft.labels.relabel import following
-from segraft.model.tiling import overlap, within
+from segraft.model.tiling import Region, overlap, within
 from segraft.segment.arguments import clipped
 from segraft.segment.filling import fill
 from segraft.segment.fragments import deep_pixels
 from segraft.segment.mutex import mutex_watershed
 from segraft.segment.watershed import watershed_fragments
-from segraft.types import Offsets
+from segraft.types import Offsets, Space
 
 FACES, CONNECTED, THICK = "faces", "connected", "thick-{}"
 """Stages: the outer layers of a block; edges across the faces to the next blocks; what is thick after so many turns."""
+HALO = 32
+"""Pixels in plane around a block that fragments are cut with; see docs/results.md for what others give."""
 BASES, NUMBERS, FINAL = "bases", "numbers", "final"
 """What is added to the fragments of each block; what fragments have become by each turn, and at last."""
 
 
+def around(core: Region, space: Space, stride: Space) -> Region:
+    """A block with what surrounds it in plane; it begins at multiples of the network's stride."""
+    plane = grown(core[-2:], space[-2:], HALO, stride[-2:])
+    return (*core[:-2], *plane)
+
+
 def fragment_block(job: Job, number: int) -> None:
     """Run the network on a block, cut fragments and measure the edges between them."""
-    ndim, segmentation = len(job.space), job.segmentation
-    affinities, probability = maps(job, number, job.grid.box(number))
-    fragments = _fragments(job, affinities, probability > segmentation.foreground_threshold).astype(np.uint64)
-    nearest = clipped(affinities[:ndim])
-    edges, stats = _stats(fragments, nearest, job.offsets[:ndim], (0,) * ndim)
-    count = int(fragments.max())
-    numbers = fragments.astype(np.uint32)
+    ndim, segmentation, core = len(job.space), job.segmentation, job.grid.box(number)
+    frame = around(core, job.space, opened(job.model, job.digest, job.device).runner.geometry.stride)
+    affinities, probability = maps(job, number, frame, frame)
+    place = within(core, frame)
+    every, count = _numbered(_fragments(job, affinities, probability > segmentation.foreground_threshold), place)
+    numbers, nearest = np.ascontiguousarray(every[place]), clipped(np.ascontiguousarray(affinities[:ndim, *place]))
+    edges, stats = _stats(numbers.astype(np.uint64), nearest, job.offsets[:ndim], (0,) * ndim)
     filled = {"filled": fill(numbers, nearest)} if segmentation.fill else {}
     weights = {f"weights{axis}": np.moveaxis(nearest[axis], axis, 0)[0] for axis in range(ndim)}
     sizes = np.bincount(numbers.reshape(-1), minlength=count + 1)
-    job.folder.save(FACES, number, **faces(numbers), **weights)
+    job.folder.save(FACES, number, **faces(numbers), **_beyond(every, place), **weights)
     job.folder.save(NETWORK, number, labels=numbers, sizes=sizes, edges=edges, stats=stats, count=count, **filled)
+
+
+def _numbered(fragments: np.ndarray, place: Region) -> tuple[np.ndarray, int]:
+    """Number fragments ``(*frame)`` anew, those of a block in it first; and how many these are."""
+    total = int(fragments.max())
+    inside = np.zeros(total + 1, bool)
+    inside[np.unique(fragments[place])] = True
+    inside[0] = False
+    order = np.concatenate([np.flatnonzero(inside), 1 + np.flatnonzero(~inside[1:])])
+    numbers = np.zeros(total + 1, np.uint32)
+    numbers[order] = np.arange(1, total + 1)
+    return numbers[fragments], int(inside.sum())
+
+
+def _beyond(every: np.ndarray, place: Region) -> dict[str, np.ndarray]:
+    """The layers of fragments ``(*frame)`` next to a block in it, along each axis, where there are any."""
+    found = {}
+    for axis, side in enumerate(place):
+        lines = np.moveaxis(every, axis, 0)
+        rest = tuple(each for other, each in enumerate(place) if other != axis)
+        if side.start > 0:
+            found[f"before{axis}"] = lines[side.start - 1, *rest]
+        if side.stop < len(lines):
+            found[f"after{axis}"] = lines[side.stop, *rest]
+    return found
 
 
 def _fragments(job: Job, affinities: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -68,21 +103,27 @@ def _stats(
 
 
 def connect_faces(job: Job, number: int) -> None:
-    """Measure the edges across the faces between a block and the next one along each axis, in final numbers."""
+    """Measure the edges across the faces between a block and the next one along each axis, in numbers of the image.
+
+    Also finds the fragments that both see alike: pairs of their numbers.
+    """
     bases, ndim = job.folder.mapped(BASES, 0), len(job.space)
     found = {}
     for axis in range(ndim):
-        after = job.grid.after(number, axis)
-        if after is None:
+        next_one = job.grid.after(number, axis)
+        if next_one is None:
             continue
-        here = job.folder.load(FACES, number, f"last{axis}")[f"last{axis}"]
-        there = job.folder.load(FACES, after, f"first{axis}", f"weights{axis}")
-        layers = [following(here, int(bases[number])), following(there[f"first{axis}"], int(bases[after]))]
-        weights = there[f"weights{axis}"]
-        pair = np.stack(layers, axis)
+        here, there = job.folder.load(FACES, number), job.folder.load(FACES, next_one)
+        layers = here[f"last{axis}"], there[f"first{axis}"]
+        weights, begins = there[f"weights{axis}"], (int(bases[number]), int(bases[next_one]))
+        pair = np.stack([following(layer, base) for layer, base in zip(layers, begins, strict=True)], axis)
         strength = np.stack([np.zeros_like(weights), weights], axis)[None]
         begin = tuple(int(each == axis) for each in range(ndim))
         found[f"edges{axis}"], found[f"stats{axis}"] = _stats(pair, strength, job.offsets[axis : axis + 1], begin)
+        if f"after{axis}" in here and f"before{axis}" in there:
+            left, right = np.stack([layers[0], here[f"after{axis}"]]), np.stack([there[f"before{axis}"], layers[1]])
+            same, ends = same_segments(left, right), (_count(job, number), _count(job, next_one))
+            found[f"same{axis}"] = same[np.all(same <= ends, 1)] + begins
     job.folder.save(CONNECTED, number, **found)
 
 
