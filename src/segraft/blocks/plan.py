@@ -6,12 +6,16 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from segraft.blocks.tissue import HALO
+import numpy as np
+
+from segraft.blocks.cutting import Grid
+from segraft.blocks.tissue import around
 from segraft.errors import UserError
 from segraft.model.config import Segmentation
 from segraft.model.model import Model
 from segraft.model.options import per_axis
-from segraft.model.tile_memory import fitting_tile
+from segraft.model.tile_memory import fitting_tile, waste
+from segraft.model.tiling import Region
 from segraft.types import Space
 
 BASE = {"PyTorch": 0.75e9}
@@ -67,7 +71,7 @@ def plan(
         _check(block, model, space)
     for count in range(workers, 0, -1):
         budget = (memory - driver) / count - _by_engine(model, BASE, USUAL_BASE)
-        found = _largest(model, segmentation, space, [block] if block else list(_candidates(model, space)), budget)
+        found = _best(model, segmentation, space, [block] if block else list(_candidates(model, space)), budget)
         if found:
             return Plan(*found, int(budget / pixel_bytes(model, segmentation)), count)
     smallest = f"blocks of {'×'.join(map(str, block))}" if block else "the smallest blocks"
@@ -111,26 +115,35 @@ def _candidates(model: Model, space: Space) -> Iterator[Space]:
     yield from sorted(fitting, key=lambda shape: (math.prod(shape), min(shape)), reverse=True)
 
 
-def _largest(
+def _best(
     model: Model, segmentation: Segmentation, space: Space, blocks: list[Space], budget: float
 ) -> tuple[Space, Space] | None:
-    """The first of some blocks that fits a budget in bytes, with the tile that the network computes at once."""
+    """The block for whose pixels the network sees fewest, of those that fit a budget in bytes; and its tile.
+
+    Large blocks leave little memory to the network, whose tiles then overlap the more.
+    """
+    fitting: list[tuple[float, int, Space, Space]] = []
     for block in blocks:
-        seen = _seen(block, space, model, segmentation)
-        left = budget - math.prod(seen) * pixel_bytes(model, segmentation)
+        core, seen = _in_the_midst(block, space, model, segmentation)
+        left = budget - _pixels(seen) * pixel_bytes(model, segmentation)
         try:
-            return block, fitting_tile(model.runner, seen, model.offsets, left)
+            tile = fitting_tile(model.runner, space, model.offsets, left, seen)
         except UserError:
             continue
-    return None
+        cost = waste(model.geometry, space, tile, model.offsets, seen) * _pixels(seen) / _pixels(core)
+        fitting.append((cost, -math.prod(block), block, tile))
+    return min(fitting)[2:] if fitting else None
 
 
-def _seen(block: Space, space: Space, model: Model, segmentation: Segmentation) -> Space:
-    """The most pixels per axis that a block is segmented with: of dense tissue also what surrounds it in plane."""
-    rims = [2 * HALO + step - 1 if dense(segmentation) else 0 for step in model.geometry.stride]
-    if len(space) == 3:
-        rims[0] = 0
-    return tuple(min(side + rim, size) for side, rim, size in zip(block, rims, space, strict=True))
+def _in_the_midst(block: Space, space: Space, model: Model, segmentation: Segmentation) -> tuple[Region, Region]:
+    """A block with others around it, and the pixels that it is segmented with."""
+    grid = Grid(space, block)
+    core = grid.box(int(np.ravel_multi_index([(count - 1) // 2 for count in grid.counts], grid.counts)))
+    return core, around(core, space, model.geometry.stride) if dense(segmentation) else core
+
+
+def _pixels(region: Region) -> int:
+    return math.prod(axis.stop - axis.start for axis in region)
 
 
 def of_user(blocks: object, ndim: int) -> Space | None:
