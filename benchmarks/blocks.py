@@ -136,14 +136,14 @@ def show(case: Case, found: dict[str, Any]) -> None:
     if not case.workers:
         return
     print(
-        "\n| stage | blocks | s | s of a core | driver before it, s of a core | GB of a worker so far |\n"
-        + "|---" * 6
+        "\n| stage | blocks | tried again | s | s of a core | driver before it, s of a core | GB of a worker so far |\n"
+        + "|---" * 7
         + "|"
     )
     for each in found["stages"]:
         if each["blocks"]:
             figures = f"{each['seconds']:.1f} | {each['cpu']:.1f} | {each['driver']:.2f} | {each['peak'] / 1e9:.2f}"
-            print(f"| {each['words']} | {each['blocks']} | {figures} |")
+            print(f"| {each['words']} | {each['blocks']} | {each['retries']} | {figures} |")
     sizes = {name: size / pixels for name, size in found["folders"].items() if size > pixels / 1e3}
     parts = ", ".join(f"{name} {size:.2f}" for name, size in sizes.items())
     print(f"\nOn disk meanwhile, bytes per pixel: {sum(sizes.values()):.2f} ({parts})")

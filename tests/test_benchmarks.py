@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from PIL import Image
 
 from segraft.data.shipped import NUCLEI
@@ -33,6 +35,7 @@ def test_every_benchmark_is_tried_here() -> None:
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         "beyond_memory",
         "campaign",
+        "blocks",
         "cheap_steps",
         "compare_scores",
         "graph_losses",
@@ -111,6 +114,32 @@ def test_steps_with_and_without_the_teacher(
     seconds = json.loads((tmp_path / "seconds.json").read_text())
     assert list(seconds) == ["alone", "cached teacher", "teacher itself"]
     assert min(seconds.values()) > 0
+
+
+def test_images_of_any_size_are_mirrored_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("blocks", monkeypatch)
+    field = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    monkeypatch.setitem(module["write_image"].__globals__, "field", lambda kind: field)
+    module["write_image"](tmp_path / "image.zarr", "cells", (7, 10))
+    image = zarr.open_array(tmp_path / "image.zarr", mode="r")[:]
+    np.testing.assert_array_equal(image[:3, :4], field)
+    np.testing.assert_array_equal(image[3:6, 4:8], field[::-1, ::-1])
+    np.testing.assert_array_equal(image[6:, 8:], field[:1, :2])
+
+
+@pytest.mark.slow
+def test_what_blocks_cost(tmp_path: Path) -> None:
+    """As a process: it starts processes that import it."""
+    sizes = ("--sizes", "128,128", "128,256", "--blocks", "64,64", "--workers", "1", "--json", str(tmp_path / "a.json"))
+    command = [sys.executable, str(BENCHMARKS / "blocks.py"), "cells", *sizes]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert sum(line.startswith("| segmenting | ") for line in lines) == 2
+    assert lines[-3].startswith("| 128 × 128 | 0 | in memory | ")
+    memory, small, large = json.loads((tmp_path / "a.json").read_text())
+    assert memory["objects"] == small["objects"] > 0
+    assert [each["blocks"] for each in large["stages"] if each["words"] == "segmenting"] == [8]
+    assert small["folders"]["affinities"] > 0
+    assert large["cpu"] > large["driver"] > 0
 
 
 def test_the_gain_of_tiles(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,8 @@ def _image_block(block: Space, target: Space, space: Space) -> Space:
 
 def settings_of(job: Job, options: PredictOptions) -> dict[str, Any]:
     """All that the labels depend on."""
-    scaling = {"percentiles": options.percentiles, "range": options.range, "normalise": options.normalise}
+    normalise = None if options.normalise == "image" else options.normalise  # the default, however it is given
+    scaling = {"percentiles": options.percentiles, "range": options.range, "normalise": normalise}
     settings = {
         "format": 1,
         "image": identity(job.source),
