@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segraft.blocks.orders import Workers
+from segraft.commands.image_tasks import image_tasks
 from segraft.commands.in_blocks import InBlocks, predict_all
 from segraft.commands.one_by_one import check_targets, do_all
 from segraft.commands.segmenting import Segmenting, Task
@@ -16,14 +17,12 @@ from segraft.data.choice import DataChoice
 from segraft.errors import UserError, choose
 from segraft.files import make_folder, some
 from segraft.images.listing import left_out, list_images
-from segraft.images.names import image_stem
-from segraft.images.stacks import Stack, each_image
+from segraft.images.stacks import Stack
 from segraft.model.model import load
 from segraft.model.options import PredictOptions, of_one_image
 from segraft.model.planes import segment_planes
 from segraft.reporting.products import Products
 from segraft.terminal.progress import say
-from segraft.types import Sample
 
 FOREGROUNDS = {"learnt": False, "truth": True}
 SUFFIXES = {"tif": ".tif", "png": ".png", "h5": ".h5", "zarr": ".zarr"}
@@ -143,7 +142,7 @@ def predict(
     place = _place(out, format, {"table": table, "outlines": outlines, "overlay": overlay})
     segment = Segmenting(loaded, chosen, true_foreground, planes)
     segment.check(drawn=overlay or outlines)
-    tasks = _tasks(images, place, segment, series, DataChoice(dataset, root, split, options))
+    tasks = _checked(image_tasks(images, segment, series, DataChoice(dataset, root, split, options)), images, place)
     segment = segment.alike(tasks) if normalise == "series" else segment
     make_folder(out)
     do, look = (
@@ -172,52 +171,12 @@ def _from_truth(foreground: str, dataset: str | None) -> bool:
     return truth
 
 
-def _tasks(
-    images: Sequence[str | Path],
-    place: Callable[[str], Products],
-    segment: Segmenting,
-    series: int | None,
-    data: DataChoice,
-) -> list[Task]:
-    """One task for each image of the files, or of the data set."""
-    data.check("the images", files=bool(images))
+def _checked(tasks: Sequence[Task], images: Sequence[str | Path], place: Callable[[str], Products]) -> Sequence[Task]:
+    """The same tasks; ``UserError`` where two results of files, or a result and an image, share a path."""
     if images:
-        return _from_files(images, place, segment, series)
-    if segment.planes or series is not None:
-        raise UserError("planes and series: got a data set, expected files to which they apply; omit them")
-    return _from_dataset(data.open(), f"{data.name} {data.split}")
-
-
-def _from_files(
-    images: Sequence[str | Path], place: Callable[[str], Products], segment: Segmenting, series: int | None
-) -> list[Task]:
-    """Tasks for files, folders and globs; ``UserError`` where two results, or a result and an image, share a path."""
-    if series is not None and series < 0:
-        raise UserError(f"series: got {series}, expected a number from 0; omit it to take all")
-    paths = list_images(images)
-    tasks = [task for path in paths for task in _of_file(path, segment, series)]
-    targets = [(task.source, place(str(task.name)).paths["labels"]) for task in tasks]
-    check_targets(targets, paths, "segment")
+        targets = [(task.source, place(str(task.name)).paths["labels"]) for task in tasks]
+        check_targets(targets, list_images(images), "segment")
     return tasks
-
-
-def _of_file(path: Path, segment: Segmenting, series: int | None) -> list[Task]:
-    """Tasks for the images of a file; one that fails where it cannot be opened."""
-    try:
-        found = each_image(path, series, segment.planes)
-    except UserError as error:
-        return [Task(str(path), partial(_fail, error), image_stem(path))]
-    return [Task(str(each), partial(segment.open, each, name), name, each) for each, name in found]
-
-
-def _fail(error: UserError) -> Sample:
-    """Raise what is wrong with a file when its turn comes."""
-    raise error
-
-
-def _from_dataset(samples: Sequence, name: str) -> list[Task]:
-    """Tasks for the samples of a data set."""
-    return [Task(f"{name} image {index}", partial(samples.__getitem__, index)) for index in range(len(samples))]
 
 
 def _do(
