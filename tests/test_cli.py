@@ -28,7 +28,7 @@ Capture = pytest.CaptureFixture[str]
 PROJECT = Path(__file__).parent.parent
 VERBS = (
     *("benchmark", "convert", "demo", "distill", "download", "evaluate", "export", "figure", "info"),
-    *("predict", "recipe", "report", "table", "train", "tune", "web"),
+    *("predict", "proofread", "recipe", "report", "table", "train", "tune", "web"),
 )
 
 

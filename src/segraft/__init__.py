@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from segraft.commands.figure import figure
     from segraft.commands.info import info
     from segraft.commands.predict import predict
+    from segraft.commands.proofread import proofread
     from segraft.commands.recipe import recipe
     from segraft.commands.report import report
     from segraft.commands.table import table
@@ -68,6 +69,7 @@ _HOMES = {
     "label_affinities": "graphs.affinity",
     "load": "model.model",
     "predict": "commands.predict",
+    "proofread": "commands.proofread",
     "recipe": "commands.recipe",
     "report": "commands.report",
     "table": "commands.table",

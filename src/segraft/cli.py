@@ -56,6 +56,7 @@ VERBS = {
     "export": "Export a model to one file that runs without PyTorch.",
     "web": "Write a page that segments images in the browser.",
     "report": "Compare runs on the same images, in a table and a page.",
+    "proofread": "List the objects that two models see differently, worst first.",
     "recipe": "Repeat a published experiment, or list all of them.",
     "table": "Print a table of the paper, published beside measured; train what it lacks.",
     "figure": "Draw a figure of the paper: segmentations, neurons, embeddings, memory.",

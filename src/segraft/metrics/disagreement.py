@@ -70,15 +70,9 @@ def affinity_disagreement(first: Graph, second: Graph) -> np.ndarray:
             f"affinities: got {first.inside.shape} and {second.inside.shape} pixels of one image, expected the same; "
             "compare models that were trained at the same pixel size"
         )
-    common = [offset for offset in first.offsets if offset in second.offsets]
-    if not common:
-        raise UserError(
-            f"offsets: got {first.offsets} and {second.offsets}, expected some in common; compare models that were "
-            "trained with the same offsets"
-        )
     inside = first.inside | second.inside
     total, count = np.zeros(inside.shape, np.float32), np.zeros(inside.shape, np.int32)
-    for offset in common:
+    for offset in common_offsets(first.offsets, second.offsets):
         here, there = ends(offset)
         mine, theirs = (graph.affinities[graph.offsets.index(offset)] for graph in (first, second))
         edges = inside[here] & inside[there]
@@ -87,6 +81,17 @@ def affinity_disagreement(first: Graph, second: Graph) -> np.ndarray:
             total[end] += differs
             count[end] += edges
     return np.minimum(total / np.maximum(count, 1), 1)
+
+
+def common_offsets(first: Offsets, second: Offsets) -> Offsets:
+    """The offsets that two models have in common; ``UserError`` where there is none."""
+    common = tuple(offset for offset in first if offset in second)
+    if not common:
+        raise UserError(
+            f"offsets: got {first} and {second}, expected some in common; compare models that were trained with the "
+            "same offsets"
+        )
+    return common
 
 
 def doubts(labels: np.ndarray, others: np.ndarray, disagreement: np.ndarray) -> list[Doubt]:
