@@ -14,7 +14,9 @@ import pytest
 import zarr
 from PIL import Image
 
+from segraft.data import open_dataset
 from segraft.data.shipped import NUCLEI
+from segraft.images.writing import write_labels
 from segraft.model import checkpoint
 from segraft.networks import create_network
 from segraft.training import module as training
@@ -41,6 +43,7 @@ def test_every_benchmark_is_tried_here() -> None:
         "graph_losses",
         "intensities",
         "object_sizes",
+        "proofreading",
         "runtimes",
         "segments",
         "tiling",
@@ -258,3 +261,40 @@ def test_an_image_beyond_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert code == 0
     assert [name.split()[0] for name in peaks] == ["driver"]
     assert 50e6 < most < 200e6
+
+
+def test_what_a_list_for_proofreading_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("proofreading", monkeypatch)
+    labels = np.repeat([[1, 1, 2, 2, 3]], 4, 0)
+    truth = np.repeat([[7, 7, 7, 0, 0]], 4, 0)
+    ious = module["best_ious"](labels, truth)
+    assert [ious[number] for number in (1, 2, 3)] == pytest.approx([2 / 3, 1 / 4, 0])
+    wrong = np.arange(100) < 20
+    assert module["found"](wrong, 1.0 * wrong) == pytest.approx((1, 0.2))
+    assert module["found"](wrong, np.arange(100.0)) == pytest.approx((0, 0.2))
+    assert module["found"](wrong, np.zeros(100)) == pytest.approx((0.2, 0.2))
+    assert module["found"](wrong, 1.0 * (np.arange(100) < 5)) == pytest.approx(((5 + 5 * 15 / 95) / 10, 0.2))
+
+
+def test_a_list_for_proofreading_is_read_and_scored(
+    tmp_path: Path, cells: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = load("proofreading", monkeypatch)
+    lines = ["image,id,score,partition,affinity,other,area"]
+    for sample in open_dataset("folder", cells, "val"):
+        labels = np.where(sample.labels == 1, 9, np.roll(sample.labels, 40, 0))
+        write_labels(tmp_path / "labels" / f"{sample.name}.tif", labels)
+        lines += [f"{sample.name},{number},{number / 10},0,0,agrees,9" for number in np.unique(labels[labels > 0])]
+        lines.append(f"{sample.name},0,1,1,1,adds,9")
+    (tmp_path / "proofread.csv").write_text("\n".join(lines))
+    tokens = ("--dataset", "folder", "--root", str(cells), "--split", "val")
+    monkeypatch.setattr(sys, "argv", ["proofreading", str(tmp_path), *tokens])
+    module["main"]()
+    counted, _, _, *ranked = capsys.readouterr().out.splitlines()
+    assert counted.startswith(f"{len([line for line in lines if ',agrees,' in line])} objects of ")
+    assert [line.split(" | ")[0] for line in ranked] == ["| score", "| partition", "| affinity", "| area"]
+    assert ranked[0].startswith("| score | 0.0% of them, ")
+    assert ": 1.0 × (10% of all wrong)" in ranked[1]
+    monkeypatch.setattr(sys, "argv", ["proofreading", str(tmp_path), *tokens, "--least", "9"])
+    module["main"]()
+    assert capsys.readouterr().out.startswith(counted)

@@ -76,8 +76,7 @@ class Sheet:
         for doubt in found[: self.size]:
             if doubt.score == 0 or (len(self._worst) == self.size and doubt.score <= self._worst[0][0]):
                 return
-            section: tuple[int, ...] = tuple((side.start + side.stop) // 2 for side in doubt.box[:-2])
-            place = (*section, *_window(doubt.box[-2:], labels.shape[-2:]))
+            place = _place(doubt.box, labels.shape)
             pixels = _colour(scale(image[:, *place]))
             entry = (doubt.score, -next(self._added), Cut(_words(name, doubt), pixels, labels[place], others[place]))
             (heapq.heappush if len(self._worst) < self.size else heapq.heappushpop)(self._worst, entry)
@@ -107,6 +106,11 @@ def _words(name: str, doubt: Doubt) -> str:
     return (
         f"{short}\n{f'object {doubt.id}' if doubt.id else 'none'} at {at}: {doubt.score:.2f}, the other {doubt.other}"
     )
+
+
+def _place(box: Box, space: Sequence[int]) -> tuple[int | slice, ...]:
+    """What is shown of an object in a box: its surroundings, of a volume in the middle section."""
+    return (*((side.start + side.stop) // 2 for side in box[:-2]), *_window(box[-2:], space[-2:]))
 
 
 def _window(box: Box, space: Sequence[int]) -> Box:
