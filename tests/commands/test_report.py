@@ -6,12 +6,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from segraft.cli import main
 from segraft.commands.report import caveat, compare, over_seeds, verdict
+from segraft.data import open_dataset
 from segraft.errors import UserError
 from segraft.model import benchmarking
+from segraft.model.model import Model
 from shared.run_folders import make_run
 
 
@@ -111,3 +114,25 @@ def test_where_lower_is_better_a_fall_is_better() -> None:
 def test_what_the_intervals_leave_out() -> None:
     assert "One run of each" in caveat({"teacher": ["teacher"], "student": ["student"]})
     assert "teacher 1, student 3" in caveat({"teacher": ["teacher"], "student": ["a", "b", "c"]})
+
+
+def test_where_students_fail_stands_in_the_table_and_on_the_page(
+    tmp_path: Path, cells: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The teacher sees the truth, both students join the first two objects."""
+    runs = seeds(tmp_path)
+    truths = [np.asarray(sample.labels) for sample in open_dataset("folder", cells, "test")]
+    pairs = [np.unique(labels[labels > 0])[:2].tolist() for labels in truths]
+    joined = [np.where(labels == second, first, labels) for labels, (first, second) in zip(truths, pairs, strict=True)]
+    predicted = iter([*truths, *joined, *joined])
+    monkeypatch.setattr(Model, "predict", lambda *_, **__: next(predicted))
+    out = tmp_path / "out"
+    tokens = ["--dataset", "folder", "--root", str(cells), "--device", "cpu", "--no-times", "--out", str(out)]
+    assert main(["report", *runs, *tokens]) == 0
+    printed = capsys.readouterr().out
+    text = (out / "report.html").read_text(encoding="utf-8")
+    for page in (printed, text):
+        assert f"on {len(truths)} of {len(truths)} images, the worst first" in page
+        for first, second in pairs:
+            assert f"2 merged ({first}, {second})" in page
+    assert "<h2>Where students fail</h2>" in text

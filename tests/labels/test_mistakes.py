@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segraft.errors import UserError
-from segraft.labels.mistakes import Mistakes, mistakes
+from segraft.labels.mistakes import Mistakes, mistaken, mistakes
 
 shapes = st.sampled_from([(5, 6), (3, 4, 3)])
 pairs = shapes.flatmap(lambda shape: st.tuples(*(arrays(np.int32, shape, elements=st.integers(0, 4)),) * 2))
@@ -84,3 +84,25 @@ def test_a_crumb_by_size() -> None:
 def test_of_different_images() -> None:
     with pytest.raises(UserError, match="same image"):
         mistakes(np.zeros((2, 2), int), np.zeros((2, 3), int))
+
+
+@given(pairs)
+def test_true_objects_are_merged_where_a_merged_one_is_their_home(images: tuple[np.ndarray, np.ndarray]) -> None:
+    predicted, truth = images
+    found, told_of = mistakes(predicted, truth), mistaken(predicted, truth)
+    assert told_of.split.tolist() == found.split.tolist()
+    assert (len(found.merged) == 0) == (len(told_of.merged) == 0)
+    assert len(told_of.merged) >= 2 * len(found.merged)
+    touched = predicted[np.isin(truth, told_of.merged)]
+    assert set(found.merged.tolist()) <= set(touched.tolist())
+    none = mistaken(truth, truth)
+    assert not none.split.size
+    assert not none.merged.size
+
+
+def test_true_objects_that_are_split_or_merged() -> None:
+    truth = np.array([[1] * 4 + [2] * 4 + [3] * 4 + [4] * 4])
+    predicted = np.array([[5] * 2 + [6] * 2 + [7] * 8 + [8] * 4])
+    found = mistaken(predicted, truth)
+    assert found.split.tolist() == [1]
+    assert found.merged.tolist() == [2, 3]

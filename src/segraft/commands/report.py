@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from segraft.data.masks import note_doubtful
 from segraft.errors import UserError
 from segraft.files import make_folder
 from segraft.labels.masks import Masks
+from segraft.labels.mistakes import Mistaken, mistaken
 from segraft.metrics.bootstrap import paired_difference
 from segraft.metrics.protocols import BESIDE, OURS, Protocol, beside
 from segraft.metrics.scores import SCORES
@@ -25,6 +27,7 @@ from segraft.model.benchmarking import measure
 from segraft.model.model import load
 from segraft.model.model_file import shipped
 from segraft.paper.protocols import chosen
+from segraft.reporting.failures import MOST, Failing, failing, summary
 from segraft.reporting.groups import grouped
 from segraft.reporting.page import Shown, write_report
 from segraft.reporting.tables import with_spread
@@ -54,7 +57,8 @@ def report(
 ) -> Path:
     """Compare runs on the same images: scores, costs, curves and pictures, in a table and in ``out/report.html``.
 
-    Runs that differ by their seed only are one model, with the mean and the standard deviation over its seeds. Of
+    Runs that differ by their seed only are one model, with the mean and the standard deviation over its seeds. The
+    images on which students split or merge true objects that the teacher does not are listed, the worst first. Of
     images in a folder that have more than 2 GB with their labels the centre alone is read, scored and shown.
 
     Parameters
@@ -121,7 +125,10 @@ def compare(
     shown = {name: Shown.of(path) for name, path in runs.items()}
     models = grouped({name: run.settings() for name, run in shown.items()})
     protocols = chosen("both", dataset)
-    by_image = {name: scores_of(path, samples, device, protocols) for name, path in runs.items()}
+    seen = {name: seen_by(path, samples, device, protocols) for name, path in runs.items()}
+    by_image = {name: run.scores for name, run in seen.items()}
+    mistakes = {model: [seen[run].mistakes for run in of_model] for model, of_model in models.items()}
+    failures = failing([sample.name for sample in samples], mistakes)
     costs = {name: measure(path, image=samples[0].image, device=device, times=times) for name, path in runs.items()}
     scores = {model: [by_image[run][OURS.name] for run in of_model] for model, of_model in models.items()}
     summaries = _summaries(models, by_image, protocols)
@@ -139,10 +146,14 @@ def compare(
         title=title,
         scored=f"{len(samples)} images (data set {dataset}, split {split})",
         findings=findings,
+        failing=failures,
         notes=small_print,
     )
     note_doubtful(_seen(samples), dataset, options)
     print_table(_table(summaries, cost_rows))
+    if failures:
+        print(summary(failures, len(samples)))
+        print_table(_failures(failures))
     print(*findings, *small_print, f"Report: {page}", sep="\n")
     return page
 
@@ -183,17 +194,24 @@ def _with_truth(dataset: str, root: str | Path | None, split: str, options: Mapp
     return samples
 
 
-def scores_of(
-    path: Path, samples: Sequence[Sample], device: str, protocols: Sequence[Protocol]
-) -> dict[str, list[Scores]]:
-    """Scores of one run by protocol, image by image."""
+@dataclass(frozen=True)
+class Seen:
+    """What a run makes of samples: scores by protocol, and the true objects that it splits or merges, by image."""
+
+    scores: dict[str, list[Scores]]
+    mistakes: list[Mistaken]
+
+
+def seen_by(path: Path, samples: Sequence[Sample], device: str, protocols: Sequence[Protocol]) -> Seen:
+    """Segment samples by one run, and compare with their truth."""
     model = load(path, device)
-    scores: dict[str, list[Scores]] = {each.name: [] for each in protocols}
+    seen = Seen({each.name: [] for each in protocols}, [])
     for sample in samples:
-        labels = model.predict(sample.image)
+        labels, truth = model.predict(sample.image), np.asarray(sample.labels)
         for each in protocols:
-            scores[each.name].append(evaluate(labels, np.asarray(sample.labels), each))
-    return scores
+            seen.scores[each.name].append(evaluate(labels, truth, each))
+        seen.mistakes.append(mistaken(labels, truth))
+    return seen
 
 
 def over_seeds(costs: Sequence[Measured]) -> dict[str, Any]:
@@ -248,4 +266,12 @@ def _table(scores: Mapping[str, Sequence[Scores]], costs: Mapping[str, Mapping[s
     table.add_section()
     for name, cells in costs.items():
         table.add_row(name, *(cells[model] for model in scores))
+    return table
+
+
+def _failures(failures: Sequence[Failing]) -> Table:
+    """The images on which students fail most, for the terminal, one column per student."""
+    table = Table("image", *failures[0].cells)
+    for each in failures[:MOST]:
+        table.add_row(each.image, *each.cells.values())
     return table

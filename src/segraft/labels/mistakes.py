@@ -53,6 +53,25 @@ def mistakes_of(table: Contingency) -> Mistakes:
     )
 
 
+@dataclass(frozen=True)
+class Mistaken:
+    """Ids, ascending, of true objects that are split, and of those that share a predicted object with another one."""
+
+    split: np.ndarray
+    merged: np.ndarray
+
+
+def mistaken(predicted: np.ndarray, truth: np.ndarray) -> Mistaken:
+    """Find the true objects that a predicted label image ``(*space)`` splits or merges; see `mistakes`.
+
+    Raises ``UserError`` as `mistakes` does.
+    """
+    table = contingency(predicted, truth)
+    found = mistakes_of(table)
+    true, home = homes(table.truth_ids, table.predicted_ids, table.counts)
+    return Mistaken(found.split, true[np.isin(home, found.merged)])
+
+
 def homes(ids: np.ndarray, others: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each object and the segment it belongs to, from their overlaps, all ``(pairs,)``.
 

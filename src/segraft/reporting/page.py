@@ -11,6 +11,7 @@ from typing import Any
 from segraft.errors import UserError
 from segraft.files import write_text
 from segraft.model.model import Model, load
+from segraft.reporting.failures import MOST, Failing, summary
 from segraft.reporting.projection import Projection
 from segraft.reporting.tables import Scores, score_rows, segmentation_row, settings_rows
 from segraft.reporting.template import render
@@ -72,6 +73,7 @@ def write_report(
     title: str = "Teacher and students",
     scored: str = "the test images",
     findings: Sequence[str] = (),
+    failing: Sequence[Failing] = (),
     notes: Sequence[str] = (),
 ) -> Path:
     """Write ``report.html`` about several models into the folder ``out`` and return its path.
@@ -89,6 +91,7 @@ def write_report(
     score : the one that it begins with
     title, findings : what is read first
     scored : what the scores were measured on
+    failing : images on which students fail, the worst first; the page shows ``MOST`` of them
     notes : small print
 
     Raises
@@ -107,6 +110,8 @@ def write_report(
         "report.html.j2",
         title=title,
         findings=findings,
+        failing=failing[:MOST],
+        failures=summary(failing, len(samples)),
         notes=notes,
         scored=scored,
         models={name: len(runs) for name, runs in models.items()},
