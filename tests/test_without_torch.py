@@ -80,6 +80,7 @@ def test_verbs_that_need_no_torch_work_without(here: Path) -> None:
         ["download", "--help"],
         ["table", "2", "--runs", "."],
         ["report", "model.onnx", *folder, "--out", "page"],
+        ["proofread", "model.onnx", "data/test/images", "--out", "doubtful"],
     ]
     write_runtime(here / "runtime")
     codes, said, _ = codes_of(commands, here)

@@ -142,3 +142,21 @@ def test_mistakes_are_told_before_an_image_is_read(tmp_path: Path, pictures: Pat
     assert not (tmp_path / "out").exists()
     with pytest.raises(UserError, match="does not exist"):
         segraft.proofread(model, [tmp_path / "none"], out=tmp_path / "out", device="cpu")
+
+
+def test_a_volume_has_a_map_of_numbers(tmp_path: Path) -> None:
+    volume = np.random.default_rng(0).integers(0, 255, (8, 36, 40)).astype(np.uint8)
+    np.save(tmp_path / "volume.npy", volume)
+    described = {"name": "mala-tiny", "dim": 4, "filters": (3, 4, 5)}
+    deep = a_config(described, ndim=3, segmentation={"foreground_threshold": 0.0})
+    checkpoint.save(tmp_path / "deep.safetensors", create_network("mala-tiny", 1, 4, (3, 4, 5)).eval(), deep)
+    out = tmp_path / "out"
+    assert segraft.proofread(tmp_path / "deep.safetensors", [tmp_path / "volume.npy"], out=out, device="cpu") == 0
+    listed = rows(out)
+    assert {f"{end}_{axis}" for end in ("min", "max") for axis in "zyx"} < set(listed[0])
+    assert float(listed[0]["affinity"]) > 0
+    assert (
+        read_image(out / "maps" / "volume.tif").shape == read_labels(out / "labels" / "volume.tif").shape == (8, 36, 40)
+    )
+    assert not (out / "maps" / "volume.png").exists()
+    assert read_image(out / "proofread.png").ndim == 3
