@@ -116,14 +116,16 @@ def test_where_all_fail_nothing_is_listed(tmp_path: Path, capfd: Capture) -> Non
     assert not list(out.iterdir())
 
 
-def test_two_images_of_one_name(tmp_path: Path, pictures: Path, capfd: Capture) -> None:
-    twin = tmp_path / "twin" / "0.tif"
-    twin.parent.mkdir()
+def test_no_result_takes_the_place_of_another_or_of_an_image(tmp_path: Path, pictures: Path, capfd: Capture) -> None:
+    twin = tmp_path / "out" / "labels" / "0.tif"
+    twin.parent.mkdir(parents=True)
     twin.write_bytes((pictures / "0.tif").read_bytes())
-    model = saved(tmp_path / "a.safetensors")
-    tokens = ["proofread", str(model), str(pictures / "0.tif"), str(twin), "--out", str(tmp_path / "out"), *CPU]
-    assert main(tokens) == 1
-    assert "a second time" in capfd.readouterr().err
+    before = twin.read_bytes()
+    words = ("proofread", saved(tmp_path / "a.safetensors"), twin)
+    refused(capfd, "would both give", *words, pictures / "0.tif", "--out", tmp_path / "new", *CPU)
+    refused(capfd, "would replace the input", *words, "--out", tmp_path / "out", *CPU)
+    assert twin.read_bytes() == before
+    assert not (tmp_path / "new").exists()
 
 
 def test_mistakes_are_told_before_an_image_is_read(tmp_path: Path, pictures: Path, capfd: Capture) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from segraft.commands.one_by_one import check_targets
 from segraft.commands.segmenting import Segmenting, Task
 from segraft.data.choice import DataChoice
 from segraft.errors import UserError
@@ -23,6 +24,18 @@ def image_tasks(images: Sequence[str | Path], segment: Segmenting, series: int |
     if segment.planes or series is not None:
         raise UserError("planes and series: got a data set, expected files to which they apply; omit them")
     return _from_dataset(data.open(), f"{data.name} {data.split}")
+
+
+def check_results(
+    tasks: Sequence[Task], images: Sequence[str | Path], place: Callable[[str], Path], doing: str
+) -> None:
+    """Raise ``UserError`` where two results of files, or a result and one of the ``images``, share a path.
+
+    ``place`` is where the result for an image of a name goes; ``doing`` is a word for the work.
+    """
+    targets = [(task.source, place(task.name)) for task in tasks if task.name is not None]
+    if targets:
+        check_targets(targets, list_images(images), doing)
 
 
 def _from_files(images: Sequence[str | Path], segment: Segmenting, series: int | None) -> list[Task]:

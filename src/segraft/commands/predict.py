@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segraft.blocks.orders import Workers
-from segraft.commands.image_tasks import image_tasks
+from segraft.commands.image_tasks import check_results, image_tasks
 from segraft.commands.in_blocks import InBlocks, predict_all
-from segraft.commands.one_by_one import check_targets, do_all
+from segraft.commands.one_by_one import do_all
 from segraft.commands.segmenting import Segmenting, Task
 from segraft.data.choice import DataChoice
 from segraft.errors import UserError, choose
 from segraft.files import make_folder, some
-from segraft.images.listing import left_out, list_images
+from segraft.images.listing import left_out
 from segraft.images.stacks import Stack
 from segraft.model.model import load
 from segraft.model.options import PredictOptions, of_one_image
@@ -142,7 +142,8 @@ def predict(
     place = _place(out, format, {"table": table, "outlines": outlines, "overlay": overlay})
     segment = Segmenting(loaded, chosen, true_foreground, planes)
     segment.check(drawn=overlay or outlines)
-    tasks = _checked(image_tasks(images, segment, series, DataChoice(dataset, root, split, options)), images, place)
+    tasks = image_tasks(images, segment, series, DataChoice(dataset, root, split, options))
+    check_results(tasks, images, lambda name: place(name).paths["labels"], "segment")
     segment = segment.alike(tasks) if normalise == "series" else segment
     make_folder(out)
     do, look = (
@@ -169,14 +170,6 @@ def _from_truth(foreground: str, dataset: str | None) -> bool:
     if truth and dataset is None:
         raise UserError("foreground truth: got no data set, expected one with labels; give --dataset and --root")
     return truth
-
-
-def _checked(tasks: Sequence[Task], images: Sequence[str | Path], place: Callable[[str], Products]) -> Sequence[Task]:
-    """The same tasks; ``UserError`` where two results of files, or a result and an image, share a path."""
-    if images:
-        targets = [(task.source, place(str(task.name)).paths["labels"]) for task in tasks]
-        check_targets(targets, list_images(images), "segment")
-    return tasks
 
 
 def _do(

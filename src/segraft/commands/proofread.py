@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.table import Table
 
-from segraft.commands.image_tasks import image_tasks
+from segraft.commands.image_tasks import check_results, image_tasks
 from segraft.commands.one_by_one import do_all
 from segraft.commands.segmenting import Segmenting, Task
 from segraft.data.choice import DataChoice
@@ -99,8 +99,9 @@ def proofread(
     segment = Segmenting(first, chosen, true_foreground=False, planes=False)
     segment.check(drawn=False)
     tasks = image_tasks(images, segment, series, DataChoice(dataset, root, split, options))
-    make_folder(out)
     found = Findings(Path(out), Sheet(pictures))
+    check_results(tasks, images, found.labels, "compare")
+    make_folder(out)
     done = f"images compared into {out}"
     code = do_all(tasks, partial(_do, first, second, chosen, found), "comparing", done, ADVICE)
     found.write()
@@ -114,11 +115,15 @@ class Findings:
     out: Path
     sheet: Sheet
     doubts: list[tuple[str, Doubt]] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
+    images: int = 0
+
+    def labels(self, name: str) -> Path:
+        """Where the segmentation of an image goes."""
+        return self.out / "labels" / f"{name}.tif"
 
     def write(self) -> None:
         """Write list and picture, the worst first, and print what comes first; nothing where no image was compared."""
-        if not self.names:
+        if not self.images:
             return
         self.doubts.sort(key=lambda each: -each[1].score)
         ndim = len(self.doubts[0][1].box) if self.doubts else 2
@@ -138,8 +143,6 @@ def _do(model: Model, other: Model | None, options: PredictOptions, found: Findi
             f"{task.source}: got a stack of {' × '.join(map(str, source.shape))} planes, expected a single image; save "
             "its planes as files"
         )
-    if source.name in found.names:
-        raise UserError(f"{task.source}: got the name {source.name!r} a second time, expected another; rename it")
     compared = second_opinion(model, source.image, other, options)
     objects = compared.doubts()
     if compared.labels.ndim == 2:
@@ -147,10 +150,10 @@ def _do(model: Model, other: Model | None, options: PredictOptions, found: Findi
         write_image(found.out / "maps" / f"{source.name}.png", picture)
     write_image(found.out / "maps" / f"{source.name}.tif", compared.disagreement)
     axes = "Z" if compared.labels.ndim == 3 else ""
-    write_labels(found.out / "labels" / f"{source.name}.tif", compared.labels, axes, source.voxel_size)
+    write_labels(found.labels(source.name), compared.labels, axes, source.voxel_size)
     found.sheet.add(source.name, compared.image, compared.labels, compared.others, objects)
     found.doubts += [(source.name, each) for each in objects]
-    found.names.add(source.name)
+    found.images += 1
     return True
 
 

@@ -78,7 +78,8 @@ class Sheet:
                 return
             place = _place(doubt.box, labels.shape)
             pixels = _colour(scale(image[:, *place]))
-            entry = (doubt.score, -next(self._added), Cut(_words(name, doubt), pixels, labels[place], others[place]))
+            cut = Cut(_words(name, doubt), pixels, labels[place].copy(), others[place].copy())
+            entry = (doubt.score, -next(self._added), cut)
             (heapq.heappush if len(self._worst) < self.size else heapq.heappushpop)(self._worst, entry)
 
     def draw(self) -> np.ndarray | None:
