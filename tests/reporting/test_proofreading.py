@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from segraft.metrics.disagreement import doubts
-from segraft.reporting.proofreading import COLUMNS, GAP, HOT, LINE, OTHER, OWN, TILE, Sheet, map_picture
+from segraft.reporting.proofreading import COLUMNS, GAP, HOT, LINE, OTHER, OWN, SEAM, TILE, Sheet, map_picture
 
 
 def scene(space: tuple[int, ...] = (40, 50)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -39,8 +39,8 @@ def test_the_sheet_shows_the_worst_of_all_images() -> None:
     sheet.add("joined", image, labels, others, doubts(labels, others, nothing))
     before = sheet.draw()
     assert before is not None
-    assert before.shape == (TILE + 2 * LINE + GAP, 2 * (2 * TILE + 2 * GAP), 3)
-    own, other = (before[:, side : side + TILE].reshape(-1, 3) for side in (GAP, GAP + TILE))
+    assert before.shape == (TILE + 2 * LINE + GAP, 2 * (2 * TILE + SEAM + 2 * GAP), 3)
+    own, other = (before[:, side : side + TILE].reshape(-1, 3) for side in (GAP, GAP + TILE + SEAM))
     assert (own == OWN).all(-1).sum() > 3 * TILE > 0 == (own == OTHER).all(-1).sum()
     assert (other == OTHER).all(-1).sum() > TILE
     lost = np.where(labels == 3, 0, labels)

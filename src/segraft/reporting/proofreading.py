@@ -29,8 +29,8 @@ ROOM = 12
 """Pixels around an object that its picture shows."""
 TILE = 180
 """Pixels of the side of a picture in the sheet."""
-GAP, LINE = 6, 15
-"""Pixels between pictures, and of a line of words below them."""
+GAP, SEAM, LINE = 6, 2, 15
+"""Pixels around the two pictures of an object, between them, and of a line of words below them."""
 COLUMNS = 4
 LONGEST = 40
 """Letters of an image's name that are shown."""
@@ -88,13 +88,13 @@ class Sheet:
         if not shown:
             return None
         columns = min(COLUMNS, len(shown))
-        width, height = 2 * TILE + 2 * GAP, TILE + 2 * LINE + GAP
+        width, height = 2 * TILE + SEAM + 2 * GAP, TILE + 2 * LINE + GAP
         picture = Image.new("RGB", (columns * width, -(-len(shown) // columns) * height), "white")
         pen, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
         for place, each in enumerate(shown):
             x, y = place % columns * width, place // columns * height
             for number, (labels, colour) in enumerate(((each.own, OWN), (each.other, OTHER))):
-                picture.paste(_outlined(each.image, labels, colour), (x + number * TILE + GAP, y + GAP))
+                picture.paste(_outlined(each.image, labels, colour), (x + GAP + number * (TILE + SEAM), y + GAP))
             for number, line in enumerate(f"{place + 1}. {each.words}".split("\n")):
                 pen.text((x + GAP, y + GAP + TILE + number * LINE), line, "black", font)
         return np.asarray(picture)
