@@ -139,6 +139,7 @@ def test_settings_of_every_type(monkeypatch: pytest.MonkeyPatch) -> None:
         ("train", "synthetic"),
         ("distill", "synthetic --teacher teacher"),
         ("predict", "model --out labels --dataset synthetic"),
+        ("proofread", "model --out list --dataset synthetic"),
         ("evaluate", "labels --dataset synthetic"),
         ("tune", "model synthetic"),
         ("report", "run --out page --dataset synthetic"),
