@@ -30,6 +30,8 @@ from segraft.errors import UserError
         (Sequence[int] | None, "[1 2]", (1, 2)),
         (tuple[float, float], [1, "2"], (1.0, 2.0)),
         (tuple[int, ...], [], ()),
+        (tuple[Path, ...] | None, "a", (Path("a"),)),
+        (tuple[Path, ...] | None, ["a", "b"], (Path("a"), Path("b"))),
         (dict[str, float], {"a": "1"}, {"a": 1.0}),
         (dict[str, Any], {"a": "1"}, {"a": "1"}),
     ],

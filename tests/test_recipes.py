@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import segraft
+from segraft.coerce import make, plain
 from segraft.data import DATASETS
 from segraft.graphs.affinity import BACKGROUNDS
 from segraft.graphs.offsets import OFFSETS
@@ -23,7 +24,7 @@ from segraft.paper.recipe import FOREGROUNDS, weights
 from segraft.paper.recipe import OFFSETS as COUNTS
 from segraft.paper.scaling import scaled
 from segraft.segment import SEGMENTERS
-from segraft.settings import DistillSettings, TrainSettings, make, plain
+from segraft.settings import DistillSettings, TrainSettings
 from segraft.training.augment import check_names
 from segraft.weights import GRAPH_WEIGHTS, METHOD_WEIGHTS
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from segraft.coerce import make, plain
 from segraft.errors import UserError
 from segraft.losses import DISTILLERS
 from segraft.run_folder import read_config
-from segraft.settings import DEVICES, GROUPS, LOWEST, DistillSettings, TrainSettings, make, plain
+from segraft.settings import DEVICES, GROUPS, LOWEST, DistillSettings, TrainSettings
 from segraft.weights import GRAPH_WEIGHTS, METHOD_WEIGHTS, SUPERVISED_WEIGHTS
 
 SOURCE = Path(__file__).parent.parent / "src" / "segraft"

@@ -1,15 +1,18 @@
-"""Coercion: plain values, as YAML and the command line give them, become the types that annotations name."""
+"""Coercion: plain values, as YAML and the command line give them, become the types that annotations name, and back."""
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from segraft.errors import UserError
+from segraft.errors import UserError, choose
+
+Instance = TypeVar("Instance")
 
 WORDS = {"true": True, "false": False, "none": None}
 """Values of the command line's words, for annotations other than text and paths."""
@@ -51,7 +54,12 @@ def _coerce(hint: Any, value: Any) -> Any:
 
 
 def _coerce_items(arguments: tuple[Any, ...], value: Any, split: bool) -> tuple[Any, ...]:
-    """Convert to a tuple of items of one type, or of one type each; ``split`` text at blanks and commas."""
+    """Convert to a tuple of items of one type, or of one type each; ``split`` text at blanks and commas.
+
+    A path alone is one of a tuple of paths.
+    """
+    if Path in arguments and isinstance(value, str | Path):
+        value = (value,)
     if isinstance(value, str):
         if not split:
             raise TypeError
@@ -61,3 +69,35 @@ def _coerce_items(arguments: tuple[Any, ...], value: Any, split: bool) -> tuple[
     items = tuple(value)
     hints = arguments if len(arguments) > 1 and Ellipsis not in arguments else arguments[:1] * len(items)
     return tuple(_coerce(each, item) for each, item in zip(hints, items, strict=True))
+
+
+def make(kind: type[Instance], values: Mapping[str, Any]) -> Instance:
+    """Settings of a kind, a dataclass, from plain values, such as those of a ``config.yaml``.
+
+    Raises ``UserError`` for an unknown name, a missing one, and a value of another type.
+    """
+    dataclass: Any = kind
+    known, hints = {item.name: item for item in fields(dataclass)}, get_type_hints(kind)
+    for name in values:
+        choose("setting", name, known)
+    required = [name for name, item in known.items() if item.default is MISSING and item.default_factory is MISSING]
+    missing = [name for name in required if values.get(name) is None]
+    if missing:
+        options = ", ".join(f"--{name}" for name in missing)
+        raise UserError(
+            f"settings: got none for {', '.join(missing)}; give {options}, or a configuration that has them"
+        )
+    return kind(**{name: coerce(name, hints[name], value) for name, value in values.items()})
+
+
+def plain(settings: Any) -> dict[str, Any]:
+    """Settings as YAML and JSON know them."""
+    return {name: _plain(value) for name, value in asdict(settings).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
-from segraft.coerce import coerce
 from segraft.errors import UserError, choose
 from segraft.metrics.scores import choosing
-from segraft.weights import METHOD_WEIGHTS, SUPERVISED_WEIGHTS
+from segraft.weights import METHOD_WEIGHTS, NEED_LABELS, SUPERVISED_WEIGHTS
 
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 DEVICES = {"auto": "auto", "cpu": "cpu", "cuda": "cuda", "mps": "mps"}
@@ -49,6 +47,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("decay", "warmup", "schedule", "clip", "seed"),
     ),
     "losses": ("method", "weights", "offsets", "background", "bank_size", "bank_samples"),
+    "unlabelled images": ("unlabelled", "unlabelled_part"),
     "cache": ("cache", "cache_folder", "cache_seed"),
     "augmentation": ("geometry", "intensity", "scales", "blanks"),
     "validation": (
@@ -237,6 +236,10 @@ class DistillSettings(TrainSettings):
     """Images that the memory bank holds (K)."""
     bank_samples: int = 12
     """Remembered images to compare with in each step (L)."""
+    unlabelled: tuple[Path, ...] | None = None
+    """Files, folders and globs of images without labels, which the student learns from as far as that needs none."""
+    unlabelled_part: float = 0.5
+    """Part of the patches that show these, from 0 to below 1; the others show images with labels."""
     cache: int | None = None
     """Patches in a pool that all steps draw from, for which the teacher is asked once; by default each step has new
     patches, and asks it again."""
@@ -250,12 +253,26 @@ class DistillSettings(TrainSettings):
         choose("distillation method", self.method, METHOD_WEIGHTS)
         self._check_latency()
         super().__post_init__()
+        self._check_unlabelled()
 
     def _check_latency(self) -> None:
         if self.latency is not None and (self.width is not None or self.filters is not None):
             raise UserError("got both a latency and a width or filters, expected one of them; omit the other")
         if self.latency is None and self.image_size is not None:
             raise UserError("got an image size without a latency, expected both; give --latency, too")
+
+    def _check_unlabelled(self) -> None:
+        if not 0 <= self.unlabelled_part < 1:
+            raise UserError(
+                f"unlabelled_part: got {self.unlabelled_part}, expected a part of the patches, from 0 to below 1: "
+                "where objects are at all is learnt from labels"
+            )
+        weights = self.term_weights()
+        if self.unlabelled is not None and not any(weights[name] for name in weights if name not in NEED_LABELS):
+            raise UserError(
+                f"unlabelled: got images without labels for the method {self.method}, all of whose terms need labels; "
+                "expected one with others; choose another --method, or omit --unlabelled"
+            )
 
     def default_weights(self) -> dict[str, float]:
         """Weights of Eq. 8 for the method's terms, beside the supervised ones."""
@@ -266,34 +283,3 @@ def required(value: Value | None) -> Value:
     """A setting that has a value by now, for ``for_dimension`` has filled it in."""
     assert value is not None
     return value
-
-
-def make(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
-    """Settings of a kind from plain values, such as those of a ``config.yaml``.
-
-    Raises ``UserError`` for an unknown name, a missing one, and a value of another type.
-    """
-    known, hints = {item.name: item for item in fields(kind)}, get_type_hints(kind)
-    for name in values:
-        choose("setting", name, known)
-    required = [name for name, item in known.items() if item.default is MISSING and item.default_factory is MISSING]
-    missing = [name for name in required if values.get(name) is None]
-    if missing:
-        options = ", ".join(f"--{name}" for name in missing)
-        raise UserError(
-            f"settings: got none for {', '.join(missing)}; give {options}, or a configuration that has them"
-        )
-    return kind(**{name: coerce(name, hints[name], value) for name, value in values.items()})
-
-
-def plain(settings: TrainSettings) -> dict[str, Any]:
-    """Settings as YAML and JSON know them."""
-    return {name: _plain(value) for name, value in asdict(settings).items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value

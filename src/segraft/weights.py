@@ -24,3 +24,5 @@ METHOD_WEIGHTS: dict[str, dict[str, float]] = {
     "none": {},
 }
 """Published weights of each method's terms."""
+NEED_LABELS = (*SUPERVISED_WEIGHTS, "intra_node", "intra_edge", "inter_edge")
+"""Terms to which an image without labels adds nothing: it has neither truth nor known instances."""

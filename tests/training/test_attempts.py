@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from segraft.settings import TrainSettings, plain
+from segraft.coerce import plain
+from segraft.settings import TrainSettings
 from segraft.training.attempts import finish
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segraft.coerce import make
 from segraft.errors import UserError
 from segraft.files import replacing, unwritable
 from segraft.model import model_file
@@ -16,7 +17,7 @@ from segraft.paper import Recipe
 from segraft.paper.budget import differences, short, told_differences
 from segraft.paper.results import Spent
 from segraft.run_folder import MODEL, RunFolder
-from segraft.settings import DistillSettings, TrainSettings, make
+from segraft.settings import DistillSettings, TrainSettings
 
 TOLD = ("steps", "patch", "batch")
 """Settings of which model files tell, and which make a budget."""

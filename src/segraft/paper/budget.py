@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
+from segraft.coerce import plain
 from segraft.errors import UserError, choose
 from segraft.networks import chosen_filters
 from segraft.paper.recipe import OFFSETS, Recipe
 from segraft.paper.scaling import TEACHERS, scaled
-from segraft.settings import DistillSettings, TrainSettings, plain, required
+from segraft.settings import DistillSettings, TrainSettings, required
 
 Settings = TypeVar("Settings", bound=TrainSettings)
 TRAININGS = {

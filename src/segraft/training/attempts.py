@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from segraft.coerce import plain
 from segraft.errors import UserError
 from segraft.run_folder import RunFolder
-from segraft.settings import TrainSettings, plain
+from segraft.settings import TrainSettings
 
 
 def finish(settings: TrainSettings) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from segraft.training.mixture import Mixture
 from segraft.training.patches import Patches
 from segraft.training.pool import Pool
 
@@ -20,7 +21,7 @@ class Batches(IterableDataset[tuple[Tensor, ...]]):
     """
 
     def __init__(
-        self, patches: Patches | Pool, size: int, start: int, stop: int, rank: int = 0, ranks: int = 1
+        self, patches: Patches | Mixture | Pool, size: int, start: int, stop: int, rank: int = 0, ranks: int = 1
     ) -> None:
         self.patches, self.size, self.start, self.stop, self.rank, self.ranks = (
             patches,

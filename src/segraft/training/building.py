@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from segraft.coerce import plain
 from segraft.errors import UserError, choose
 from segraft.graphs.offsets import OFFSETS
 from segraft.losses import DISTILLERS
@@ -15,7 +16,7 @@ from segraft.model import checkpoint
 from segraft.model.config import ModelConfig, NetworkConfig, Segmentation
 from segraft.networks import chosen_filters, complexity, create_network
 from segraft.networks.contract import Network, channels_last
-from segraft.settings import DistillSettings, TrainSettings, plain, required
+from segraft.settings import DistillSettings, TrainSettings, required
 from segraft.training.tuning import begin
 from segraft.types import Offsets, Sample
 

@@ -30,6 +30,7 @@ from segraft.settings import DistillSettings, TrainSettings
 from segraft.tensors import Output
 from segraft.terminal.progress import messages, say, track
 from segraft.training.entries import Entries
+from segraft.training.mixture import Mixture
 from segraft.training.module import teacher_output
 from segraft.training.opening import rank
 from segraft.training.patches import Patches
@@ -47,7 +48,7 @@ class Caching:
 
     settings: DistillSettings
     pool: Pool
-    patches: Patches
+    patches: Patches | Mixture
     teacher: Network | None
     space: tuple[int, ...]
     missing: Mapping[int, tuple[Entries, ...]]
@@ -116,7 +117,11 @@ def named(output: Output) -> dict[str, Tensor]:
 
 
 def open_cache(
-    settings: TrainSettings, patches: Patches, student: Network, distiller: Distiller | None, teacher: Network | None
+    settings: TrainSettings,
+    patches: Patches | Mixture,
+    student: Network,
+    distiller: Distiller | None,
+    teacher: Network | None,
 ) -> Caching | None:
     """The cache that the settings ask for, as far as it is there; None where they ask for none.
 

@@ -21,6 +21,7 @@ from segraft.settings import OPTIMIZERS, TrainSettings, required
 from segraft.signals import ignore
 from segraft.tensors import Output
 from segraft.training.batches import Batches
+from segraft.training.mixture import Mixture
 from segraft.training.patches import Patches
 from segraft.training.pool import Pool
 from segraft.types import Offsets
@@ -38,7 +39,7 @@ class TrainingModule(lightning.LightningModule):
         network: Network,
         offsets: Offsets,
         settings: TrainSettings,
-        patches: Patches | Pool,
+        patches: Patches | Mixture | Pool,
         distiller: Distiller | None = None,
         teacher: Network | None = None,
     ) -> None:

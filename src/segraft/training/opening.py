@@ -10,10 +10,11 @@ from typing import TypeVar
 import yaml
 from lightning.pytorch.utilities import rank_zero_only
 
+from segraft.coerce import make, plain
 from segraft.errors import UserError
 from segraft.files import write_text
 from segraft.run_folder import RunFolder
-from segraft.settings import TrainSettings, make, plain
+from segraft.settings import TrainSettings
 from segraft.training.recorded import complete
 
 Settings = TypeVar("Settings", bound=TrainSettings)

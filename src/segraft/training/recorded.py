@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
+from segraft.coerce import make
 from segraft.networks import NETWORKS, dimensions
 from segraft.run_folder import read_config
-from segraft.settings import BY_DIMENSION, TrainSettings, make
+from segraft.settings import BY_DIMENSION, TrainSettings
 from segraft.training.tuning import taken_over
 
 Settings = TypeVar("Settings", bound=TrainSettings)
@@ -35,6 +36,8 @@ def changed(recorded: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     dropped = {other for name in values for other in rivals.get(name, ())}
     if values.get("method", recorded.get("method")) != recorded.get("method"):
         dropped.add("weights")
+        if values.get("method") == "none":  # which learns nothing of images without labels
+            dropped |= {"unlabelled"}
     before, now = recorded.get("network"), values.get("network")
     if before in NETWORKS and now in NETWORKS and dimensions(before) != dimensions(now):
         dropped |= {*BY_DIMENSION[2], "monitor"}

@@ -28,9 +28,11 @@ from segraft.settings import DistillSettings, TrainSettings, required
 from segraft.terminal.progress import say
 from segraft.training.building import Trainee, new_distiller, new_trainee
 from segraft.training.minimum_size import note_smaller, usual_minimum
+from segraft.training.mixture import Mixture
 from segraft.training.patches import Patches
 from segraft.training.recorded import complete
 from segraft.training.workers import in_their_words, refuse_import, usable
+from segraft.types import Sample
 
 try:
     from segraft.training.best_model import BestModel
@@ -42,6 +44,7 @@ try:
     from segraft.training.thresholds import THRESHOLDS
     from segraft.training.together import machines, together
     from segraft.training.trainer import new_trainer, quiet
+    from segraft.training.unlabelled import read_unlabelled
     from segraft.training.validation import open_validation
 except ImportError as error:
     raise UserError(f"training is not installed ({error}); expected it; run: pip install 'segraft[train]'") from error
@@ -70,8 +73,9 @@ def run(settings: TrainSettings) -> Model:
     best = BestModel(trainee, RunFolder(settings.out), validation)
     distiller, teacher = new_distiller(settings, trainee)
     working = replace(settings, workers=usable(settings.workers))
-    cache = open_cache(settings, patches, trainee.network, distiller, teacher)
-    source, teacher = (cache.pool, None) if cache else (patches, teacher)
+    drawn = _with_unlabelled(settings, patches, trainee, read_unlabelled(settings, samples[0], trainee, validation))
+    cache = open_cache(settings, drawn, trainee.network, distiller, teacher)
+    source, teacher = (cache.pool, None) if cache else (drawn, teacher)
     module = TrainingModule(trainee.network, trainee.config.offsets, working, source, distiller, teacher)
     recorder = Recorder(settings, lambda: validation.run(model), best.keep)
     trainer = new_trainer(settings, recorder)
@@ -150,6 +154,17 @@ def _patches(settings: TrainSettings, samples: Sequence, trainee: Trainee) -> Pa
         settings.scales,
         required(settings.blanks),
     )
+
+
+def _with_unlabelled(
+    settings: TrainSettings, patches: Patches, trainee: Trainee, images: Sequence[Sample]
+) -> Patches | Mixture:
+    """The patches, among them those of images without labels, where there are such."""
+    if not images or not isinstance(settings, DistillSettings):
+        return patches
+    others = _patches(settings, images, trainee)
+    _compare(patches.pixel_sizes | others.pixel_sizes)
+    return Mixture(patches, others, settings.unlabelled_part)
 
 
 def _report(best: BestModel, model: Model) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import yaml
 
+from segraft.coerce import plain
 from segraft.errors import UserError
-from segraft.settings import DistillSettings, TrainSettings, plain
+from segraft.settings import DistillSettings, TrainSettings
 from segraft.signals import code_of
 from segraft.training.attempts import finish, left_to_do
 
