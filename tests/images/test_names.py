@@ -15,7 +15,7 @@ def test_a_stem_has_no_folder_key_and_suffix(path: str, stem: str) -> None:
     assert image_stem(path) == image_stem(Path(path)) == stem
 
 
-@pytest.mark.parametrize("ending", ["_mask", "-masks", "_label", "_Labels", "_cp_masks"])
+@pytest.mark.parametrize("ending", ["_mask", "-masks", "_label", "_Labels", "_cp_masks", "_seg"])
 def test_label_images_are_known_by_their_ending(ending: str) -> None:
     assert is_label_name(f"x{ending}")
     assert not is_label_name(f"x{ending}_1")

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from segraft.errors import UserError
+from segraft.images import cellpose
 from segraft.images.absent_chunks import absent_chunks
 from segraft.images.microscopes import LIBRARIES, microscope_series, read_microscope
 from segraft.images.pictures import PICTURES, read_picture, write_png
@@ -52,8 +53,11 @@ def choose_key(path: Path | str, keys: Sequence[str], named: str | None, labels:
 
 
 def read_npy(path: Path, key: str | None, labels: bool) -> np.ndarray:
-    """Read an array as NumPy saves it; ``UserError`` for one of Python objects, which are never loaded."""
-    return np.array(_npy(path))
+    """Read an array as NumPy saves it, of labels also Cellpose's masks.
+
+    Raises ``UserError`` for other Python objects, which are never loaded.
+    """
+    return cellpose.read_masks(path) if labels and cellpose.holds_objects(path) else np.array(_npy(path))
 
 
 def _npy(path: Path) -> np.ndarray:

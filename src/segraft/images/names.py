@@ -7,8 +7,8 @@ from pathlib import Path
 
 from segraft.images.reading import split_key
 
-LABEL_ENDING = re.compile(r"[_-](cp_)?(masks?|labels?)$", re.IGNORECASE)
-"""Endings of the stems of label images, ``_masks`` and Cellpose's ``_cp_masks`` for example."""
+LABEL_ENDING = re.compile(r"[_-](cp_)?(masks?|labels?|seg)$", re.IGNORECASE)
+"""Endings of the stems of label images, ``_masks`` and Cellpose's ``_cp_masks`` and ``_seg`` for example."""
 OUTLINE_ENDING = re.compile(r"[_-](masks?|labels?|rois?|roiset|outlines?|annotations?)$", re.IGNORECASE)
 """Endings of the stems of files of outlines, ImageJ's ``_RoiSet`` for example."""
 IMAGE_ENDING = re.compile(r"[_-](img|image|raw)$", re.IGNORECASE)
