@@ -151,8 +151,12 @@ def test_unknown_names_are_answered_with_the_known(name: str, value: Any, known:
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(UserError, match="got none for dataset, out, teacher"):
+    with pytest.raises(UserError, match="got none for dataset, out;"):
         make(DistillSettings, {"steps": 3, "out": None})
+    with pytest.raises(
+        UserError, match="got neither a teacher nor labels of one, expected one of them; give --teacher"
+    ):
+        made(teacher=None)
 
 
 def test_training_alone_knows_no_distillation() -> None:

@@ -41,7 +41,7 @@ OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
 GROUPS: dict[str, tuple[str, ...]] = {
     "run": ("config", "out", "resume"),
     "data": ("dataset", "root", "options", "channels", "percentiles", "border"),
-    "network": ("network", "teacher", "width", "filters", "latency", "image_size", "dim", "init"),
+    "network": ("network", "teacher", "teacher_labels", "width", "filters", "latency", "image_size", "dim", "init"),
     "optimisation": (
         *("patch", "batch", "steps", "optimizer", "rate", "betas"),
         *("decay", "warmup", "schedule", "clip", "seed"),
@@ -223,8 +223,10 @@ class TrainSettings:
 class DistillSettings(TrainSettings):
     """The same for a student that learns from a teacher, too."""
 
-    teacher: Path
+    teacher: Path | None = None
     """Run folder or model file of the teacher."""
+    teacher_labels: Path | None = None
+    """Folder of label images that another program made of images with or without labels, in place of a teacher."""
     latency: float | None = None
     """Milliseconds that the student may take from an image to labels on this machine: the widest one that does is
     trained; in place of a width."""
@@ -251,6 +253,9 @@ class DistillSettings(TrainSettings):
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         choose("distillation method", self.method, METHOD_WEIGHTS)
+        if (self.teacher is None) == (self.teacher_labels is None):
+            got = "neither a teacher nor labels of one" if self.teacher is None else "both a teacher and labels of one"
+            raise UserError(f"teacher: got {got}, expected one of them; give --teacher, or --teacher-labels")
         self._check_latency()
         super().__post_init__()
         self._check_unlabelled()
@@ -273,6 +278,11 @@ class DistillSettings(TrainSettings):
                 f"unlabelled: got images without labels for the method {self.method}, all of whose terms need labels; "
                 "expected one with others; choose another --method, or omit --unlabelled"
             )
+
+    @property
+    def teaching_network(self) -> Path | None:
+        """The network that the student learns from; None where it learns from something else, or by no method."""
+        return None if self.method == "none" else self.teacher
 
     def default_weights(self) -> dict[str, float]:
         """Weights of Eq. 8 for the method's terms, beside the supervised ones."""

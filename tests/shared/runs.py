@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from segraft.commands.distill import distill
 from segraft.commands.train import train
+from segraft.training.module import TrainingModule
 from segraft.types import Sample
 
 PROJECT = Path(__file__).parents[2]
@@ -78,6 +82,18 @@ def history(run: Path) -> list[dict[str, Any]]:
     """What a run wrote of its losses and scores, without the times."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def stop_after(step: int, patch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
+    """Have a signal come in the middle of a step."""
+    original = TrainingModule.training_step
+
+    def interrupted(self: TrainingModule, batch: Any, index: int) -> Any:
+        if self.global_step == step - 1:
+            os.kill(os.getpid(), number)
+        return original(self, batch, index)
+
+    patch.setattr(TrainingModule, "training_step", interrupted)
 
 
 def checkpoint(run: Path) -> dict[str, Any]:

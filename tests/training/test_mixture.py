@@ -22,7 +22,7 @@ class Counted(Patches):
     """Gives the number that it is asked for, and whose it is."""
 
     def __init__(self, sign: int) -> None:
-        self.sign, self.patch = sign, (1,)
+        self.sign, self.patch, self.taught, self.pixel_sizes = sign, (1,), False, {}
 
     def __getitem__(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.tensor([self.sign]), torch.tensor([k])

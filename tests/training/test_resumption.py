@@ -25,24 +25,11 @@ from segraft.errors import Notice, UserError
 from segraft.settings import TrainSettings
 from segraft.signals import ENDING
 from segraft.training.callbacks import Stopped
-from segraft.training.module import TrainingModule
 from segraft.training.recorded import settings_of
 from segraft.training.validation import Validation
-from shared.runs import FILES, PROJECT, SMALL, assert_same_run, checkpoint, history, recorded, verb
+from shared.runs import FILES, PROJECT, SMALL, assert_same_run, checkpoint, history, recorded, stop_after, verb
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-
-
-def stop_after(step: int, patch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
-    """Have a signal come in the middle of a step."""
-    original = TrainingModule.training_step
-
-    def interrupted(self: TrainingModule, batch: Any, index: int) -> Any:
-        if self.global_step == step - 1:
-            os.kill(os.getpid(), number)
-        return original(self, batch, index)
-
-    patch.setattr(TrainingModule, "training_step", interrupted)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from segraft.cli import main
 from segraft.commands.distill import distill
 from segraft.errors import UserError
 from segraft.losses import DISTILLERS
-from segraft.training.callbacks import Recorder, Stopped
+from segraft.training.callbacks import Stopped
 from segraft.training.module import TrainingModule
-from shared.runs import SETS, assert_same_run, history, recorded, squares
+from shared.runs import SETS, assert_same_run, history, recorded, squares, stop_after
 
 NEED_NO_LABELS = {"intra_affinity", "inter_affinity"}
 
@@ -108,15 +108,8 @@ def test_a_resumed_run_is_that_of_one_that_never_stopped(
     if cache:
         whole = tmp_path / "whole"
         distill(**recorded(runs["distill"], out=whole, unlabelled=images, cache=cache))
-    original = Recorder.on_train_batch_end
-
-    def interrupted(self: Recorder, trainer: Any, *rest: Any, **named: Any) -> None:
-        if trainer.global_step == 5:
-            self.interrupted = 2
-        original(self, trainer, *rest, **named)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Recorder, "on_train_batch_end", interrupted)
+        stop_after(5, patch)
         with pytest.raises(Stopped):
             distill(**recorded(runs["distill"], out=out, unlabelled=images, cache=cache))
     distill(config=out, resume=True)

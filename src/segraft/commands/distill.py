@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from segraft.data import open_dataset
 from segraft.errors import UserError
 from segraft.model.benchmarking import SIZES
 from segraft.model.latency import Widths
@@ -36,7 +37,7 @@ def _fast_enough(settings: DistillSettings) -> DistillSettings:
             f"got a latency and {settings.devices} devices, expected 1, for each would measure a width of its own; "
             "give the --width that one finds"
         )
-    channels = read_config(settings.teacher).network.in_channels
+    channels = _channels(settings)
     size = settings.image_size or SIZES[2]
     widths = Widths(settings.network, channels, settings.dim or int(USUAL["dim"]), size, settings.device)
     width = widths.widest(settings.latency / 1e3)
@@ -46,3 +47,12 @@ def _fast_enough(settings: DistillSettings) -> DistillSettings:
         f"{' × '.join(map(str, size))} pixels; measured here, from array to labels in PyTorch: {times}"
     )
     return replace(settings, width=width, latency=None, image_size=None)
+
+
+def _channels(settings: DistillSettings) -> int:
+    """How many channels the student sees: those of its teacher, or else of its images."""
+    if settings.teaching_network is not None:
+        return read_config(settings.teaching_network).network.in_channels
+    if settings.channels is not None:
+        return len(settings.channels)
+    return len(open_dataset(settings.dataset, settings.root, "train", **settings.options)[0].image)

@@ -8,6 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
+
 from segraft.errors import UserError, choose
 from segraft.files import natural
 from segraft.types import Sample
@@ -52,6 +54,13 @@ def existing_folder(root: str | Path | None, expected: str) -> Path:
     if not Path(root).is_dir():
         raise UserError(f"{root} is no folder, expected one with {expected}; check the path")
     return Path(root)
+
+
+def pixels_digest(image: np.ndarray) -> bytes:
+    """Return what tells images apart by their pixels, shape and type."""
+    digest = sha256(repr((image.shape, image.dtype.str)).encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.digest()
 
 
 def shuffled(names: Iterable[str], seed: int) -> list[str]:

@@ -53,4 +53,4 @@ class AttentionTransfer(Distiller):
 
     def learn(self, lesson: Lesson) -> dict[str, Tensor]:
         """The same of a training step."""
-        return self(lesson.student, lesson.teacher)
+        return self(lesson.student, lesson.output())

@@ -45,7 +45,8 @@ class Lesson:
 
     Parameters
     ----------
-    student, teacher : outputs of ``network.features`` for the same images; the teacher's without gradient
+    student, teacher : outputs of ``network.features`` for the same images; the teacher's without gradient, or, of a
+        teacher that gives nothing else, labels ``(B, *space)``
     labels : ``(B, *space)``, 0 background, −1 unknown
     offsets : displacements of the affinities in pixels
     units : ``(B, D, *space)``, the student's unit embeddings, made once and shared by all terms
@@ -53,18 +54,23 @@ class Lesson:
     """
 
     student: Output
-    teacher: Output
+    teacher: Output | Labels
     labels: Labels
     offsets: Offsets
     units: Embedding
     affinities: Affinities
+
+    def output(self) -> Output:
+        """The output of a teacher that is a network."""
+        assert isinstance(self.teacher, Output)
+        return self.teacher
 
     def graphs(self) -> tuple[Graph, Graph]:
         """The student's graph, of the unit embeddings and affinities at hand, and the teacher's.
 
         Raises ``UserError`` where shapes do not belong together.
         """
-        return graph_pair(self.student, self.teacher, self.labels, self.offsets, self.units, self.affinities)
+        return graph_pair(self.student, self.output(), self.labels, self.offsets, self.units, self.affinities)
 
 
 class Distiller(nn.Module):
@@ -75,6 +81,8 @@ class Distiller(nn.Module):
 
     compares_stages: ClassVar[bool] = False
     """Whether it learns from the teacher's stages."""
+    terms: ClassVar[tuple[str, ...] | None] = None
+    """Names of its terms where these are fewer than those that a method has weights for."""
 
     @classmethod
     def from_setup(cls, setup: Setup) -> Distiller:

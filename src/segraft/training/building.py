@@ -12,13 +12,17 @@ from segraft.errors import UserError, choose
 from segraft.graphs.offsets import OFFSETS
 from segraft.losses import DISTILLERS
 from segraft.losses.distiller import Distiller, Setup
+from segraft.losses.label_affinity import LabelAffinity
 from segraft.model import checkpoint
 from segraft.model.config import ModelConfig, NetworkConfig, Segmentation
 from segraft.networks import chosen_filters, complexity, create_network
 from segraft.networks.contract import Network, channels_last
 from segraft.settings import DistillSettings, TrainSettings, required
+from segraft.terminal.progress import say
+from segraft.training.opening import rank
 from segraft.training.tuning import begin
 from segraft.types import Offsets, Sample
+from segraft.weights import METHOD_WEIGHTS, SUPERVISED_WEIGHTS
 
 RECORDED = ("dataset", "seed", "steps", "batch", "patch", "method", "cache")
 """Settings that a model file tells about its training, beside the number of threads, on which last digits depend."""
@@ -91,7 +95,9 @@ def new_distiller(settings: TrainSettings, student: Trainee) -> tuple[Distiller 
     """
     if not isinstance(settings, DistillSettings) or settings.method == "none":
         return None, None
-    teacher = Trainee(*checkpoint.restore(settings.teacher))
+    if settings.teacher_labels is not None:
+        return new_label_distiller(settings), None
+    teacher = Trainee(*checkpoint.restore(required(settings.teaching_network)))
     _check_alike(settings, student, teacher)
     patch = required(settings.patch)
     _check_sight(settings, student.network, teacher.network, patch)
@@ -108,6 +114,29 @@ def new_distiller(settings: TrainSettings, student: Trainee) -> tuple[Distiller 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         return DISTILLERS[settings.method].from_setup(setup), setup.teacher
+
+
+def new_label_distiller(settings: DistillSettings) -> LabelAffinity:
+    """What is learnt from a teacher that gives labels and no embedding; says what is not.
+
+    Raises ``UserError`` for a method that needs more, and for weights of terms that there are not.
+    """
+    distiller = LabelAffinity(required(settings.background))
+    taught = (*SUPERVISED_WEIGHTS, *LabelAffinity.terms)
+    off = [name for name in METHOD_WEIGHTS[settings.method] if name not in taught]
+    if set(LabelAffinity.terms).isdisjoint(METHOD_WEIGHTS[settings.method]):
+        fitting = " or ".join(name for name, terms in METHOD_WEIGHTS.items() if "intra_affinity" in terms)
+        raise UserError(
+            f"method: got {settings.method} with a teacher that gives labels, which has no stages to compare; "
+            f"expected {fitting}"
+        )
+    if unknown := [name for name in settings.weights if name in off]:
+        raise UserError(
+            f"weights: got one of {unknown[0]}, which needs an embedding of the teacher, and it gives labels; omit it"
+        )
+    if not rank():
+        say(f"teacher: it gives labels, whose affinities are learnt; without its embedding {', '.join(off)} are off")
+    return distiller
 
 
 def _check_alike(settings: DistillSettings, student: Trainee, teacher: Trainee) -> None:

@@ -68,11 +68,12 @@ class Caching:
             first = self.pool.parts[0]
             parts = tuple(part for part in parts if not part.sound(number))  # another run may have made it
             if first in parts:
-                image, labels = self.patches[number]
-                first.write(number, {"image": image, "labels": labels.int()})
+                image, *labels = self.patches[number]
+                kinds = zip(first.names[1:], labels, strict=True)
+                first.write(number, {"image": image, **{name: each.int() for name, each in kinds}})
             taught = [part for part in parts if part is not first]
             if taught:
-                image, _ = first.read(number)
+                image, *_ = first.read(number)
                 tensors = self._taught(image.to(device))
                 for part in taught:
                     part.write(number, tensors)
@@ -133,8 +134,9 @@ def open_cache(
     space = tuple(size - 2 * lost for size, lost in zip(patches.patch, student.geometry.margin, strict=True))
     folder = settings.cache_folder or settings.out / "cache"
     key = [VERSION, patches.fingerprint()]
-    parts = [Entries(folder / f"patches-{_hash(key)}", ("image", "labels"))]
-    sizes = [4 * (1 + student.geometry.in_channels) * math.prod(patches.patch)]
+    kinds = ("labels", "taught") if patches.taught else ("labels",)
+    parts = [Entries(folder / f"patches-{_hash(key)}", ("image", *kinds))]
+    sizes = [4 * (len(kinds) + student.geometry.in_channels) * math.prod(patches.patch)]
     if teacher is not None and distiller is not None:
         tensors = _shapes(teacher, space)
         wanted: dict[str, tuple[str, ...]] = {"outputs": ("embedding", "foreground")}

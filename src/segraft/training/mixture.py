@@ -31,7 +31,8 @@ class Mixture(Dataset[tuple[Tensor, ...]]):
     def __init__(self, labelled: Patches, unlabelled: Patches, part: float) -> None:
         self.labelled, self.unlabelled = labelled, unlabelled
         self.part = Fraction(part).limit_denominator(FINEST)
-        self.patch = labelled.patch
+        self.patch, self.taught = labelled.patch, labelled.taught
+        self.pixel_sizes = labelled.pixel_sizes | unlabelled.pixel_sizes
 
     def _before(self, k: int) -> int:
         """How many of the first k patches are of the second sequence."""

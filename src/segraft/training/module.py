@@ -25,13 +25,15 @@ from segraft.training.mixture import Mixture
 from segraft.training.patches import Patches
 from segraft.training.pool import Pool
 from segraft.types import Offsets
+from segraft.weights import SUPERVISED_WEIGHTS
 
 
 class TrainingModule(lightning.LightningModule):
     """A network with its loss terms (Eq. 8), optimiser and training batches.
 
     The teacher is no submodule: it is in no checkpoint, gets no gradient and stays in eval mode. From a pool of patches
-    its outputs come with them, and it is not needed. ``terms`` are the unweighted loss terms of the last step, by name.
+    its outputs come with them, labels that it made of whole images with any patches, and it is not needed. ``terms``
+    are the unweighted loss terms of the last step, by name.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class TrainingModule(lightning.LightningModule):
         choose("background", self.background, BACKGROUNDS)
         self.network, self.distiller = network, distiller
         self.offsets, self.settings, self.patches = offsets, settings, patches
-        self.weights = settings.term_weights()
+        self.weights = taught_weights(settings, distiller)
         self._teacher = [teacher.eval().requires_grad_(False)] if teacher is not None else []
         self.terms: dict[str, Tensor] = {}
 
@@ -64,17 +66,18 @@ class TrainingModule(lightning.LightningModule):
         image, labels, *taught = batch
         if image.ndim == 4:
             image = image.contiguous(memory_format=torch.channels_last)
-        terms = self.loss_terms(image, labels, Output(taught[0], taught[1], tuple(taught[2:])) if taught else None)
+        terms = self.loss_terms(image, labels, _as_taught(taught))
         self.terms = {name: term.detach() for name, term in terms.items()}
         return weighted_sum(terms, self.weights)
 
-    def loss_terms(self, image: Tensor, labels: Tensor, taught: Output | None = None) -> dict[str, Tensor]:
+    def loss_terms(self, image: Tensor, labels: Tensor, taught: Output | Tensor | None = None) -> dict[str, Tensor]:
         """Unweighted terms by name, for images ``(B, C, *space)`` and labels ``(B, *space)``.
 
-        ``taught`` is the teacher's output for them where it is known already.
+        ``taught`` is the teacher's output for them, or its labels ``(B, *space)``, where it is known already.
         """
         output = self.network.features(image)
-        labels = centre(labels, output.embedding.shape[2:])
+        space = tuple(output.embedding.shape[2:])
+        labels = centre(labels, space)
         units = unit(output.embedding)
         affinities = unit_affinities(units, self.offsets)
         terms = {
@@ -82,7 +85,8 @@ class TrainingModule(lightning.LightningModule):
             "foreground": supervised.foreground(output.foreground, labels),
         }
         if self.distiller is not None:
-            teacher = taught or teacher_output(self._teacher[0], image, tuple(output.embedding.shape[2:]))
+            teacher = teacher_output(self._teacher[0], image, space) if taught is None else taught
+            teacher = centre(teacher, space) if isinstance(teacher, Tensor) else teacher
             terms |= self.distiller.learn(Lesson(output, teacher, labels, self.offsets, units, affinities))
         return terms
 
@@ -123,6 +127,21 @@ def teacher_output(teacher: Network, image: Tensor, space: tuple[int, ...]) -> O
         image = image.narrow(axis, (image.shape[axis] - inner) // 2 - margin - extra // 2, size)
     output = teacher.features(image)
     return Output(centre(output.embedding, space), centre(output.foreground, space), output.stages)
+
+
+def _as_taught(tensors: Sequence[Tensor]) -> Output | Tensor | None:
+    """What a batch holds of the teacher beside images and labels: an output, labels alone, or nothing."""
+    if len(tensors) == 1:
+        return tensors[0].long()
+    return Output(tensors[0], tensors[1], tuple(tensors[2:])) if tensors else None
+
+
+def taught_weights(settings: TrainSettings, distiller: Distiller | None) -> dict[str, float]:
+    """Weights of the terms that there are; a teacher that gives labels teaches fewer than the method."""
+    weights = settings.term_weights()
+    if distiller is None or distiller.terms is None:
+        return weights
+    return {name: weight for name, weight in weights.items() if name in (*SUPERVISED_WEIGHTS, *distiller.terms)}
 
 
 def rate_factor(settings: TrainSettings) -> Callable[[int], float]:

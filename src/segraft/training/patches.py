@@ -28,17 +28,18 @@ from segraft.types import Sample
 Normalise = Callable[[np.ndarray], np.ndarray]
 
 
-class Patches(Dataset[tuple[Tensor, Tensor]]):
+class Patches(Dataset[tuple[Tensor, ...]]):
     """Augmented random patches of normalised samples, which are read once and kept in memory.
 
-    ``masks`` says what their label images hold together, ``pixel_sizes`` which there are, in nm per axis, each with the
-    name of its first sample.
+    ``names`` are those of the samples. ``masks`` says what their label images hold together, ``pixel_sizes`` which
+    there are, in nm per axis, each with the name of its first sample.
 
     ``patches[k]``, for any integer k >= 0, is an image ``(C, *patch)`` float32 and labels ``(*patch)`` int64:
     objects are numbered from 1 within the patch, 0 is background, -1 is unknown or outside the image. Every
     sample is visited once in each run of ``len(samples)`` patches, in an order that changes from run to run.
-    A sample without labels is all unknown. In memory, volumes of 8 and 16 bits stay as narrow as they are stored, and
-    labels take the narrowest type that holds their number of objects.
+    A sample without labels is all unknown. Where a teacher labelled the samples, its labels follow in each patch, moved
+    and numbered as the truth; where it did not they are -1. In memory, volumes of 8 and 16 bits stay as narrow as they
+    are stored, and labels take the narrowest type that holds their number of objects.
 
     Parameters
     ----------
@@ -53,6 +54,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         valid convolutions lose, so that their output gets to the image's ends; none by default
     scales : smallest and largest magnification of the transform called scale
     blanks : part of the patches that show nothing but noise, and no object
+    taught : gives a teacher's labels ``(*space)`` of a sample, None where it has none; no teacher's labels by default
 
     Raises
     ------
@@ -73,6 +75,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         margin: Sequence[int] | None = None,
         scales: tuple[float, float] = SCALES,
         blanks: float = 0.0,
+        taught: Callable[[Sample], np.ndarray | None] | None = None,
     ) -> None:
         if len(patch) not in (2, 3) or min(patch) < 1:
             raise UserError(f"patch: got {tuple(patch)}, expected positive sizes; give (y, x) or (z, y, x)")
@@ -91,11 +94,17 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         self._images: list[np.ndarray] = []
         self._normalise: list[Normalise] = []
         self._labels: list[np.ndarray] = []
+        self._taught: list[np.ndarray] = []
+        self.taught = taught is not None
+        self.names: list[str] = []
         self.masks = Masks()
         self.pixel_sizes: dict[tuple[float, ...], str] = {}
         self._shared = SharedScale(normalisation) if isinstance(normalisation, Normalisation) else None
         for index in range(len(samples)):
-            self._keep(samples[index], normalisation, channels, border)
+            sample = samples[index]
+            self._keep(sample, normalisation, channels, border)
+            if taught is not None:
+                self._taught.append(_narrow(taught(sample), sample.image.shape[1:], border))
 
     def _keep(
         self, sample: Sample, normalisation: Normalise, channels: Sequence[int] | None, border: int | None
@@ -115,6 +124,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         self._measure(stored)
         if sample.voxel_size is not None:
             self.pixel_sizes.setdefault(sample.voxel_size, sample.name)
+        self.names.append(sample.name)
         self._images.append(image)
         self._normalise.append(normalise)
         self._labels.append(labels)
@@ -148,6 +158,10 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         known = sum(int(np.count_nonzero(labels != UNKNOWN)) for labels in self._labels)
         return inside / known if known else 0.5
 
+    def labelled_by_teacher(self) -> int:
+        """How many of the images a teacher labelled."""
+        return sum(bool((labels != UNKNOWN).any()) for labels in self._taught)
+
     def drawn_by(self, seed: int) -> Patches:
         """The same images in the sequence of another seed; they are not copied."""
         other = copy.copy(self)
@@ -164,25 +178,29 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
                 digest.update(np.ascontiguousarray(array).data)
             if isinstance(normalise, Scale):
                 digest.update(repr(normalise).encode())
+        for labels in self._taught:
+            digest.update(repr(labels.dtype.str).encode())
+            digest.update(labels.data)
         return digest.hexdigest()
 
-    def __getitem__(self, k: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, k: int) -> tuple[Tensor, ...]:
         epoch, place = divmod(int(k), len(self._images))
         index = generator(self.seed, 0, epoch).permutation(len(self._images))[place]
-        image, labels = self._images[index], self._labels[index]
+        image, labels, further = self._images[index], self._labels[index], self._taught[index : index + 1]
         rng = generator(self.seed, 1, k)
         geometry = draw_geometry(self.geometry, rng, self.patch, self.scales)
         start = []
         for extent, size, margin in zip(labels.shape, geometry.source_shape(self.patch), self.margin, strict=True):
             first, last = sorted((-margin, extent - size + margin))
             start.append(int(rng.integers(first, last + 1)))
-        image, labels = apply_geometry(geometry, image, labels, start, self.patch, self._normalise[index])
+        normalise = self._normalise[index]
+        image, *moved = apply_geometry(geometry, image, labels, start, self.patch, normalise, *further)
         if self.blanks and rng.random() < self.blanks:
-            image, labels = blank(image.shape, rng), np.zeros_like(labels)
+            image, moved = blank(image.shape, rng), [np.zeros_like(each) for each in moved]
         image = apply_intensity(self.intensity, image, rng)
         # A copy: turned arrays have negative strides, and changes must not reach the kept image.
         pixels = np.array(image, np.float32, order="C")
-        return torch.from_numpy(pixels), torch.from_numpy(_number(labels))
+        return torch.from_numpy(pixels), *(torch.from_numpy(_number(each)) for each in moved)
 
 
 def generator(seed: int, stream: int, number: int) -> np.random.Generator:

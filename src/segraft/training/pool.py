@@ -17,8 +17,9 @@ ORDER = 2
 class Pool(Dataset[tuple[Tensor, ...]]):
     """``size`` entries in an endless order: each once in every pass, shuffled anew by ``(seed, pass)``.
 
-    ``pool[k]``, for any integer k >= 0, is an image ``(C, *patch)`` float32, labels ``(*patch)`` int64 and, as float16,
-    what the ``parts`` after the first hold of the teacher's output. It depends on nothing but the seed and k.
+    ``pool[k]``, for any integer k >= 0, is an image ``(C, *patch)`` float32, labels ``(*patch)`` int64, those that a
+    teacher gave whole images where it did and, as float16, what the ``parts`` after the first hold of the teacher's
+    output. It depends on nothing but the seed and k.
 
     Parameters
     ----------
@@ -33,5 +34,5 @@ class Pool(Dataset[tuple[Tensor, ...]]):
     def __getitem__(self, k: int) -> tuple[Tensor, ...]:
         turn, place = divmod(int(k), self.size)
         number = int(generator(self.seed, ORDER, turn).permutation(self.size)[place])
-        (image, labels), *taught = (part.read(number) for part in self.parts)
-        return image, labels.long(), *(tensor for tensors in taught for tensor in tensors)
+        (image, *labels), *taught = (part.read(number) for part in self.parts)
+        return image, *(each.long() for each in labels), *(tensor for tensors in taught for tensor in tensors)

@@ -33,6 +33,7 @@ def settings_of(
 def changed(recorded: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """Recorded settings with changes; what was recorded for another method, width or dimension goes."""
     rivals = {"filters": ("width",), "width": ("filters",), "latency": ("filters", "width")}
+    rivals |= {"teacher": ("teacher_labels",), "teacher_labels": ("teacher",)}
     dropped = {other for name in values for other in rivals.get(name, ())}
     if values.get("method", recorded.get("method")) != recorded.get("method"):
         dropped.add("weights")

@@ -28,16 +28,14 @@ from segraft.settings import DistillSettings, TrainSettings, required
 from segraft.terminal.progress import say
 from segraft.training.building import Trainee, new_distiller, new_trainee
 from segraft.training.minimum_size import note_smaller, usual_minimum
-from segraft.training.mixture import Mixture
-from segraft.training.patches import Patches
 from segraft.training.recorded import complete
 from segraft.training.workers import in_their_words, refuse_import, usable
-from segraft.types import Sample
 
 try:
     from segraft.training.best_model import BestModel
     from segraft.training.caching import open_cache
     from segraft.training.callbacks import Recorder
+    from segraft.training.drawing import new_patches, teacher_labels, with_unlabelled
     from segraft.training.interruption import interruptible
     from segraft.training.module import TrainingModule
     from segraft.training.opening import as_begun, checkpoint_to_resume, rank, record_settings
@@ -61,9 +59,9 @@ def run(settings: TrainSettings) -> Model:
     last = checkpoint_to_resume(settings)
     samples = open_dataset(settings.dataset, settings.root, "train", **settings.options)
     trainee = new_trainee(settings, samples[0])
-    patches = _patches(settings, samples, trainee)
+    taught = teacher_labels(settings)
+    patches = new_patches(settings, samples, trainee, taught)
     _check_masks(patches.masks, settings)
-    _compare(patches.pixel_sizes | _trained_sizes(settings))
     if settings.init is None:
         set_prior(trainee.network, patches.foreground_share())
     trainee = _with_sizes(trainee, settings, patches.object_sizes()).knowing(**patches.scale())
@@ -73,7 +71,9 @@ def run(settings: TrainSettings) -> Model:
     best = BestModel(trainee, RunFolder(settings.out), validation)
     distiller, teacher = new_distiller(settings, trainee)
     working = replace(settings, workers=usable(settings.workers))
-    drawn = _with_unlabelled(settings, patches, trainee, read_unlabelled(settings, samples[0], trainee, validation))
+    others = read_unlabelled(settings, samples[0], trainee, validation)
+    drawn = with_unlabelled(settings, patches, new_patches(settings, others, trainee, taught) if others else None)
+    _compare(drawn.pixel_sizes | _trained_sizes(settings))
     cache = open_cache(settings, drawn, trainee.network, distiller, teacher)
     source, teacher = (cache.pool, None) if cache else (drawn, teacher)
     module = TrainingModule(trainee.network, trainee.config.offsets, working, source, distiller, teacher)
@@ -119,7 +119,7 @@ def _trained_sizes(settings: TrainSettings) -> dict[tuple[float, ...], str]:
 
     Those of other dimensions are left out: such models are refused.
     """
-    teacher = settings.teacher if isinstance(settings, DistillSettings) and settings.method != "none" else None
+    teacher = settings.teaching_network if isinstance(settings, DistillSettings) else None
     models = [path for path in (settings.init, teacher) if path is not None]
     sizes = {path: checkpoint.read(path)[1].voxel_size for path in models}  # an exported model is refused
     ndim = dimensions(settings.network)
@@ -137,34 +137,6 @@ def _compare(sizes: dict[tuple[float, ...], str]) -> None:
             f"pixel sizes differ: {in_nm(first)} ({sizes[first]}), {in_nm(other)} ({sizes[other]}), and all are taken "
             f"for {in_nm(first)}; resize the images to one size; predict brings others to it with --voxel-size"
         )
-
-
-def _patches(settings: TrainSettings, samples: Sequence, trainee: Trainee) -> Patches:
-    """The training patches."""
-    return Patches(
-        samples,
-        trainee.config.normalisation,
-        required(settings.patch),
-        settings.seed,
-        required(settings.geometry),
-        required(settings.intensity),
-        settings.channels,
-        settings.border,
-        trainee.network.geometry.margin,
-        settings.scales,
-        required(settings.blanks),
-    )
-
-
-def _with_unlabelled(
-    settings: TrainSettings, patches: Patches, trainee: Trainee, images: Sequence[Sample]
-) -> Patches | Mixture:
-    """The patches, among them those of images without labels, where there are such."""
-    if not images or not isinstance(settings, DistillSettings):
-        return patches
-    others = _patches(settings, images, trainee)
-    _compare(patches.pixel_sizes | others.pixel_sizes)
-    return Mixture(patches, others, settings.unlabelled_part)
 
 
 def _report(best: BestModel, model: Model) -> None:

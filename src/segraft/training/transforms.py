@@ -193,11 +193,13 @@ def apply_geometry(
     start: Sequence[int],
     patch: Sequence[int],
     normalise: Callable[[np.ndarray], np.ndarray] = _as_it_is,
-) -> tuple[np.ndarray, np.ndarray]:
+    *further: np.ndarray,
+) -> tuple[np.ndarray, ...]:
     """Patch of an image ``(C, *space)`` and signed labels ``(*space)``, cut from a window at ``start``.
 
-    One resampling at most: the image linearly, the labels by their nearest pixel. Beyond the border the image
-    is mirrored and the labels are -1. ``normalise`` maps the grey values of the cut window before it is resampled.
+    ``further`` labels of the image are moved in the same way, and follow. One resampling at most: the image linearly,
+    the labels by their nearest pixel. Beyond the border the image is mirrored and the labels are -1. ``normalise`` maps
+    the grey values of the cut window before it is resampled.
     """
     shape = geometry.source_shape(patch)
     positions = geometry.positions(shape[-2:])
@@ -209,12 +211,12 @@ def apply_geometry(
         window = (*shape[:-2], int(extent[0]), int(extent[1]))
         positions = positions - low[:, None, None].astype(np.float32)
     image = normalise(geometry.cut(image, begin, window, None))
-    labels = geometry.cut(labels, begin, window, UNKNOWN)
+    moved = [geometry.cut(each, begin, window, UNKNOWN) for each in (labels, *further)]
     if positions is not None:
         image = _interpolate(image, positions)
         y, x = np.rint(positions).astype(np.intp)
-        labels = labels[..., y, x]
-    return geometry.turn(image), geometry.turn(labels)
+        moved = [each[..., y, x] for each in moved]
+    return geometry.turn(image), *map(geometry.turn, moved)
 
 
 def _interpolate(image: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -49,9 +49,10 @@ def taken_over(settings: Settings) -> Settings:
 
 def _seeing_as_the_teacher(settings: Settings) -> Settings:
     """The settings, whose images are scaled as the teacher's where nothing else is told: both see the same."""
-    if settings.percentiles is not None or not isinstance(settings, DistillSettings) or settings.method == "none":
+    if settings.percentiles is not None or not isinstance(settings, DistillSettings):
         return settings
-    return replace(settings, percentiles=model_file.read_config(settings.teacher).percentiles)
+    teacher = settings.teaching_network
+    return settings if teacher is None else replace(settings, percentiles=model_file.read_config(teacher).percentiles)
 
 
 def begin(network: Network, init: Path, settings: TrainSettings, asked: NetworkConfig, available: int) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from segraft.coerce import coerce
+from segraft.data.samples import pixels_digest
 from segraft.data.unlabelled import Wanted, unlabelled_images
 from segraft.errors import UserError
 from segraft.settings import DistillSettings, TrainSettings, required
@@ -45,12 +45,12 @@ def read_unlabelled(
 
 def _check_apart(images: Iterable[tuple[Path, Sample]], validation: Sequence[Sample]) -> None:
     """Refuse images that are validated on, or whose end is: of one or two images, a strip of each validates."""
-    known = {_digest(each.image): each.name for each in validation}
+    known = {pixels_digest(each.image): each.name for each in validation}
     shapes = {each.image.shape[1:] for each in validation}
     for path, sample in images:
         for shape in shapes:
             end = _end(sample.image, shape)
-            if end is not None and (name := known.get(_digest(end))) is not None:
+            if end is not None and (name := known.get(pixels_digest(end))) is not None:
                 raise UserError(
                     f"unlabelled: got {path}, which is the validation image {name}, or holds it, expected images that "
                     "the model is not judged by; omit it"
@@ -61,10 +61,3 @@ def _end(image: np.ndarray, space: Space) -> np.ndarray | None:
     """The last pixels of an image ``(C, *space)``; None where it has fewer."""
     starts = [own - size for own, size in zip(image.shape[1:], space, strict=True)]
     return None if min(starts) < 0 else image[(slice(None), *(slice(start, None) for start in starts))]
-
-
-def _digest(image: np.ndarray) -> bytes:
-    """What tells images apart by their pixels."""
-    digest = hashlib.sha256(repr((image.shape, image.dtype.str)).encode())
-    digest.update(np.ascontiguousarray(image).data)
-    return digest.digest()
