@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from segraft.coerce import coerce
+from segraft.coerce import coerce, names_function
 from segraft.errors import UserError
 
 
@@ -41,6 +41,19 @@ def test_what_an_annotation_asks_for(hint: Any, value: Any, expected: Any) -> No
     result = coerce("name", hint, value)
     assert result == expected
     assert type(result) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("mine:label", True), ("a.b2:_c", True), ("runs/a", False), ("a:b:c", False), ("2a:b", False), ("C:/x", False)],
+)
+def test_names_of_functions(text: str, wanted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert names_function(Path(text)) == wanted
+    assert not names_function(None)
+    if wanted:
+        Path(text).touch()
+        assert not names_function(Path(text))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from segraft.errors import UserError, choose
 
+FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
+"""A Python function by its name: ``module:function``."""
 Instance = TypeVar("Instance")
 
 WORDS = {"true": True, "false": False, "none": None}
@@ -69,6 +71,11 @@ def _coerce_items(arguments: tuple[Any, ...], value: Any, split: bool) -> tuple[
     items = tuple(value)
     hints = arguments if len(arguments) > 1 and Ellipsis not in arguments else arguments[:1] * len(items)
     return tuple(_coerce(each, item) for each, item in zip(hints, items, strict=True))
+
+
+def names_function(value: Path | None) -> bool:
+    """Whether a value is the name of a Python function, ``module:function``, and not a file's."""
+    return value is not None and FUNCTION.fullmatch(str(value)) is not None and not value.exists()
 
 
 def make(kind: type[Instance], values: Mapping[str, Any]) -> Instance:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from segraft.coerce import names_function
 from segraft.errors import UserError, choose
 from segraft.metrics.scores import choosing
 from segraft.weights import METHOD_WEIGHTS, NEED_LABELS, SUPERVISED_WEIGHTS
@@ -224,7 +225,7 @@ class DistillSettings(TrainSettings):
     """The same for a student that learns from a teacher, too."""
 
     teacher: Path | None = None
-    """Run folder or model file of the teacher."""
+    """Run folder or model file of the teacher; or module:function, a Python function that labels or embeds images."""
     teacher_labels: Path | None = None
     """Folder of label images that another program made of images with or without labels, in place of a teacher."""
     latency: float | None = None
@@ -268,10 +269,8 @@ class DistillSettings(TrainSettings):
 
     def _check_unlabelled(self) -> None:
         if not 0 <= self.unlabelled_part < 1:
-            raise UserError(
-                f"unlabelled_part: got {self.unlabelled_part}, expected a part of the patches, from 0 to below 1: "
-                "where objects are at all is learnt from labels"
-            )
+            got = f"unlabelled_part: got {self.unlabelled_part}"
+            raise UserError(f"{got}, expected a part of the patches, from 0 to below 1: labels tell what is an object")
         weights = self.term_weights()
         if self.unlabelled is not None and not any(weights[name] for name in weights if name not in NEED_LABELS):
             raise UserError(
@@ -282,7 +281,12 @@ class DistillSettings(TrainSettings):
     @property
     def teaching_network(self) -> Path | None:
         """The network that the student learns from; None where it learns from something else, or by no method."""
-        return None if self.method == "none" else self.teacher
+        return None if self.method == "none" or names_function(self.teacher) else self.teacher
+
+    @property
+    def teaching_function(self) -> str | None:
+        """The Python function that the student learns from, ``module:function``; None where there is no such."""
+        return str(self.teacher) if self.method != "none" and names_function(self.teacher) else None
 
     def default_weights(self) -> dict[str, float]:
         """Weights of Eq. 8 for the method's terms, beside the supervised ones."""

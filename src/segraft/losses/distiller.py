@@ -20,7 +20,7 @@ class Setup:
 
     Parameters
     ----------
-    student, teacher : networks with the same ``ndim``, ``in_channels`` and ``dim``
+    student, teacher : networks with the same ``ndim``, ``in_channels`` and ``dim``; no teacher where it is no network
     patch : size of the training images in pixels, ``(y, x)`` or ``(z, y, x)``, which both can take
     offsets : displacements of the affinities in pixels
     batch : images in each step, those of all ranks
@@ -30,7 +30,7 @@ class Setup:
     """
 
     student: Network
-    teacher: Network
+    teacher: Network | None
     patch: tuple[int, ...]
     offsets: Offsets
     batch: int

@@ -109,6 +109,7 @@ class KnowledgeReview(Distiller):
     @classmethod
     def from_setup(cls, setup: Setup) -> KnowledgeReview:
         """Fusion modules for the stages of the two networks; raises ``UserError`` where one has none."""
+        assert setup.teacher is not None
         student, teacher = (stage_channels(network, setup.patch) for network in (setup.student, setup.teacher))
         return cls(student, teacher, len(setup.patch))
 

@@ -19,7 +19,10 @@ from segraft.networks import chosen_filters, complexity, create_network
 from segraft.networks.contract import Network, channels_last
 from segraft.settings import DistillSettings, TrainSettings, required
 from segraft.terminal.progress import say
+from segraft.training.function_teacher import FunctionTeacher
+from segraft.training.mixture import Mixture
 from segraft.training.opening import rank
+from segraft.training.patches import Patches
 from segraft.training.tuning import begin
 from segraft.types import Offsets, Sample
 from segraft.weights import METHOD_WEIGHTS, SUPERVISED_WEIGHTS
@@ -88,23 +91,33 @@ def _config(settings: TrainSettings, network: Network, sample: Sample, filters: 
     )
 
 
-def new_distiller(settings: TrainSettings, student: Trainee) -> tuple[Distiller | None, Network | None]:
-    """The distillation loss with its own state, and the teacher's network; neither for training on labels alone.
+def new_distiller(
+    settings: TrainSettings, student: Trainee, patches: Patches | Mixture
+) -> tuple[Distiller | None, Network | FunctionTeacher | None]:
+    """The distillation loss with its own state, and the teacher; neither for training on labels alone.
 
+    There is no teacher where label images teach. A function is tried on one of the ``patches``.
     Raises ``UserError`` for a teacher that does not fit the student.
     """
     if not isinstance(settings, DistillSettings) or settings.method == "none":
         return None, None
     if settings.teacher_labels is not None:
         return new_label_distiller(settings), None
+    if settings.teaching_function is not None:
+        return _taught_by_function(settings, student, patches)
     teacher = Trainee(*checkpoint.restore(required(settings.teaching_network)))
     _check_alike(settings, student, teacher)
-    patch = required(settings.patch)
-    _check_sight(settings, student.network, teacher.network, patch)
+    _check_sight(settings, student.network, teacher.network, required(settings.patch))
+    network = channels_last(teacher.network).eval().requires_grad_(False)
+    return _method(settings, student, network), network
+
+
+def _method(settings: DistillSettings, student: Trainee, teacher: Network | None) -> Distiller:
+    """The distillation method of the settings for a teacher with an embedding."""
     setup = Setup(
         student=student.network,
-        teacher=channels_last(teacher.network).eval().requires_grad_(False),
-        patch=patch,
+        teacher=teacher,
+        patch=required(settings.patch),
         offsets=student.config.offsets,
         batch=required(settings.batch) * settings.devices,
         bank_size=settings.bank_size,
@@ -113,7 +126,34 @@ def new_distiller(settings: TrainSettings, student: Trainee) -> tuple[Distiller 
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return DISTILLERS[settings.method].from_setup(setup), setup.teacher
+        return DISTILLERS[settings.method].from_setup(setup)
+
+
+def _taught_by_function(
+    settings: DistillSettings, student: Trainee, patches: Patches | Mixture
+) -> tuple[Distiller, FunctionTeacher]:
+    """What is learnt from a function, by what it gives of a patch that is the same for all seeds."""
+    trial, *_ = patches.drawn_by(0)[0]
+    teacher = FunctionTeacher(required(settings.teaching_function), trial, settings.border)
+    if teacher.dim is None:
+        return new_label_distiller(settings), teacher
+    _check_method(settings, "an embedding")
+    if teacher.dim != student.network.geometry.dim:
+        raise UserError(
+            f"dim: got {teacher.dim} of the teacher {teacher.name}, {student.network.geometry.dim} of the student, "
+            f"expected the same; give --dim {teacher.dim}"
+        )
+    return _method(settings, student, None), teacher
+
+
+def _check_method(settings: DistillSettings, given: str) -> None:
+    """Refuse a method that compares what a teacher that is no network has not."""
+    fitting = [name for name, terms in METHOD_WEIGHTS.items() if set(LabelAffinity.terms) <= set(terms)]
+    if settings.method not in fitting:
+        raise UserError(
+            f"method: got {settings.method} with a teacher that gives {given} and has no stages to compare; "
+            f"expected {' or '.join(fitting)}"
+        )
 
 
 def new_label_distiller(settings: DistillSettings) -> LabelAffinity:
@@ -121,22 +161,16 @@ def new_label_distiller(settings: DistillSettings) -> LabelAffinity:
 
     Raises ``UserError`` for a method that needs more, and for weights of terms that there are not.
     """
-    distiller = LabelAffinity(required(settings.background))
+    _check_method(settings, "labels")
     taught = (*SUPERVISED_WEIGHTS, *LabelAffinity.terms)
     off = [name for name in METHOD_WEIGHTS[settings.method] if name not in taught]
-    if set(LabelAffinity.terms).isdisjoint(METHOD_WEIGHTS[settings.method]):
-        fitting = " or ".join(name for name, terms in METHOD_WEIGHTS.items() if "intra_affinity" in terms)
-        raise UserError(
-            f"method: got {settings.method} with a teacher that gives labels, which has no stages to compare; "
-            f"expected {fitting}"
-        )
     if unknown := [name for name in settings.weights if name in off]:
         raise UserError(
             f"weights: got one of {unknown[0]}, which needs an embedding of the teacher, and it gives labels; omit it"
         )
     if not rank():
         say(f"teacher: it gives labels, whose affinities are learnt; without its embedding {', '.join(off)} are off")
-    return distiller
+    return LabelAffinity(required(settings.background))
 
 
 def _check_alike(settings: DistillSettings, student: Trainee, teacher: Trainee) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from segraft.errors import UserError
 from segraft.files import write_text
@@ -30,6 +30,7 @@ from segraft.settings import DistillSettings, TrainSettings
 from segraft.tensors import Output
 from segraft.terminal.progress import messages, say, track
 from segraft.training.entries import Entries
+from segraft.training.function_teacher import FunctionTeacher
 from segraft.training.mixture import Mixture
 from segraft.training.module import teacher_output
 from segraft.training.opening import rank
@@ -40,6 +41,8 @@ VERSION = version("segraft")
 """Another may augment otherwise; what it made is not taken."""
 LARGEST = torch.finfo(torch.float16).max
 """What files hold of a teacher's output: float16 halves them, and rounds far below what a student learns."""
+LABELS = "labels"
+"""Name in files of what a teacher gives in place of an output."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Caching:
     settings: DistillSettings
     pool: Pool
     patches: Patches | Mixture
-    teacher: Network | None
+    teacher: Network | FunctionTeacher | None
     space: tuple[int, ...]
     missing: Mapping[int, tuple[Entries, ...]]
 
@@ -79,7 +82,7 @@ class Caching:
                     part.write(number, tensors)
 
     def _taught(self, image: Tensor) -> dict[str, Tensor]:
-        """What the teacher makes of an image ``(C, *patch)``, by name, as float16."""
+        """What the teacher makes of an image ``(C, *patch)``, by name: maps as float16, labels as int32."""
         assert self.teacher is not None
         image = image.unsqueeze(0)
         if image.ndim == 4:
@@ -87,6 +90,8 @@ class Caching:
         dtype = getattr(torch, self.settings.precision)
         with torch.autocast(image.device.type, dtype, enabled=dtype != torch.float32):
             output = teacher_output(self.teacher, image, self.space)
+        if isinstance(output, Tensor):
+            return {LABELS: output[0].to("cpu", torch.int32)}
         return {name: self._narrow(tensor) for name, tensor in named(output).items()}
 
     def _narrow(self, maps: Tensor) -> Tensor:
@@ -122,7 +127,7 @@ def open_cache(
     patches: Patches | Mixture,
     student: Network,
     distiller: Distiller | None,
-    teacher: Network | None,
+    teacher: Network | FunctionTeacher | None,
 ) -> Caching | None:
     """The cache that the settings ask for, as far as it is there; None where they ask for none.
 
@@ -139,12 +144,14 @@ def open_cache(
     sizes = [4 * (len(kinds) + student.geometry.in_channels) * math.prod(patches.patch)]
     if teacher is not None and distiller is not None:
         tensors = _shapes(teacher, space)
-        wanted: dict[str, tuple[str, ...]] = {"outputs": ("embedding", "foreground")}
+        wanted: dict[str, tuple[str, ...]] = {
+            "outputs": (LABELS,) if LABELS in tensors else ("embedding", "foreground")
+        }
         if distiller.compares_stages:
             wanted["stages"] = tuple(name for name in tensors if name not in wanted["outputs"])
         key += [_fingerprint(teacher), settings.precision, str(space)]
         parts += [Entries(folder / f"{kind}-{_hash(key)}", names) for kind, names in wanted.items()]
-        sizes += [2 * sum(math.prod(tensors[name]) for name in names) for names in wanted.values()]
+        sizes += [sum(_width(name) * math.prod(tensors[name]) for name in names) for names in wanted.values()]
     missing = _missing(parts, settings.cache)
     needed = sum(sizes[parts.index(part)] for lacking in missing.values() for part in lacking)
     _check_space(folder, needed, settings.cache)
@@ -153,8 +160,15 @@ def open_cache(
     return Caching(settings, Pool(parts, settings.cache, settings.seed), patches, teacher, space, missing)
 
 
-def _shapes(teacher: Network, space: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+def _width(name: str) -> int:
+    """Bytes of each of a tensor's numbers."""
+    return 4 if name == LABELS else 2
+
+
+def _shapes(teacher: Network | FunctionTeacher, space: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """Shapes of a teacher's tensors for one patch, of which ``space`` is asked; computes nothing."""
+    if isinstance(teacher, FunctionTeacher):
+        return teacher.shapes(space)
     window = teacher.geometry.input_size(space)
     with torch.no_grad():
         output = skeleton(teacher).features(meta_input(teacher, window))
@@ -195,7 +209,7 @@ def _hash(key: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(key).encode()).hexdigest()[:12]
 
 
-def _fingerprint(network: Network) -> str:
+def _fingerprint(network: nn.Module) -> str:
     """A hash of a network: what it computes, not the choices that a model file has beside the weights."""
     digest = hashlib.sha256(repr(network).encode())
     for name, tensor in network.state_dict().items():

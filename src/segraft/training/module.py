@@ -21,6 +21,7 @@ from segraft.settings import OPTIMIZERS, TrainSettings, required
 from segraft.signals import ignore
 from segraft.tensors import Output
 from segraft.training.batches import Batches
+from segraft.training.function_teacher import FunctionTeacher
 from segraft.training.mixture import Mixture
 from segraft.training.patches import Patches
 from segraft.training.pool import Pool
@@ -43,7 +44,7 @@ class TrainingModule(lightning.LightningModule):
         settings: TrainSettings,
         patches: Patches | Mixture | Pool,
         distiller: Distiller | None = None,
-        teacher: Network | None = None,
+        teacher: Network | FunctionTeacher | None = None,
     ) -> None:
         super().__init__()
         self.background = required(settings.background)
@@ -114,12 +115,14 @@ class TrainingModule(lightning.LightningModule):
 
 
 @torch.no_grad()
-def teacher_output(teacher: Network, image: Tensor, space: tuple[int, ...]) -> Output:
+def teacher_output(teacher: Network | FunctionTeacher, image: Tensor, space: tuple[int, ...]) -> Output | Tensor:
     """What a teacher makes of the middle of images ``(B, C, *patch)``: an output ``(B, D, *space)``, with its stages.
 
-    It sees as much as it needs for that, which may be less than the student sees: valid networks of other depths have
-    other margins.
+    A function may give labels ``(B, *space)`` in place of that. A network sees as much as it needs, which may be less
+    than the student sees: valid networks of other depths have other margins.
     """
+    if isinstance(teacher, FunctionTeacher):
+        return teacher(image, space)
     geometry = teacher.geometry
     window = geometry.input_size(space)
     for axis, (size, inner, margin) in enumerate(zip(window, space, geometry.margin, strict=True), start=2):

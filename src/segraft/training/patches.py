@@ -200,7 +200,7 @@ class Patches(Dataset[tuple[Tensor, ...]]):
         image = apply_intensity(self.intensity, image, rng)
         # A copy: turned arrays have negative strides, and changes must not reach the kept image.
         pixels = np.array(image, np.float32, order="C")
-        return torch.from_numpy(pixels), *(torch.from_numpy(_number(each)) for each in moved)
+        return torch.from_numpy(pixels), *(torch.from_numpy(numbered(each)) for each in moved)
 
 
 def generator(seed: int, stream: int, number: int) -> np.random.Generator:
@@ -231,7 +231,7 @@ def _narrow(labels: np.ndarray | None, space: Sequence[int], border: int | None)
     return narrow
 
 
-def _number(labels: np.ndarray) -> np.ndarray:
+def numbered(labels: np.ndarray) -> np.ndarray:
     """Number the objects from 1 in id order, int64; 0 and -1 stay."""
     return np.where(labels == UNKNOWN, UNKNOWN, consecutive(labels).astype(np.int64))
 
