@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from segraft import ranks
 from segraft.graphs.affinity import embedding_affinities
 from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D
 from segraft.losses.label_affinity import LabelAffinity
 from segraft.types import Offsets
+from shared.ranks import on_ranks
 
 
 @pytest.mark.parametrize("background", ["object", "separate"])
@@ -39,3 +41,19 @@ def test_nothing_known_teaches_nothing() -> None:
     assert term.item() == 0
     assert embedding.grad is not None
     assert not embedding.grad.any()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_ranks_have_their_share() -> None:
+    """The first rank's image is all unknown; the mean is that over the pairs of both."""
+    affinities = embedding_affinities(torch.randn(2, 3, 8, 8), OFFSETS_2D)
+    labels = torch.randint(0, 3, (2, 8, 8))
+    labels[0] = -1
+
+    def shared() -> float:
+        part = slice(0, 2) if ranks.count() == 1 else slice(ranks.number(), ranks.number() + 1)
+        return LabelAffinity("object")(affinities[part], labels[part], OFFSETS_2D)["intra_affinity"].item()
+
+    first, second = on_ranks(shared)
+    assert first == 0
+    assert (first + second) / 2 == pytest.approx(shared())

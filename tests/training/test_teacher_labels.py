@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import yaml
 
 from segraft.cli import main
 from segraft.commands.distill import distill
+from segraft.commands.predict import predict
 from segraft.data import open_dataset
 from segraft.errors import UserError
 from segraft.training.callbacks import Stopped
@@ -156,7 +159,10 @@ def test_another_teacher_in_place_of_the_recorded_one(runs: dict[str, Path], lab
 @pytest.mark.parametrize(
     ("settings", "answer"),
     [
-        ({"method": "at"}, "method: got at with a teacher that gives labels, .*; expected graph or biskd"),
+        (
+            {"method": "at"},
+            "method: got at with a teacher that gives labels and has no stages .*; expected graph or biskd",
+        ),
         ({"weights": {"inter_edge": 2.0}}, "weights: got one of inter_edge, which needs an embedding of the teacher"),
         ({"teacher": "runs/teacher"}, "teacher: got both a teacher and labels of one, expected one of them"),
         ({"teacher_labels": None}, "teacher: got neither a teacher nor labels of one"),
@@ -177,3 +183,22 @@ def test_mistakes_get_one_line_and_leave_nothing(
         distill(**given)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_real_labels_of_another_model(tmp_path: Path, capsys: Any) -> None:
+    """Nuclei that a model with runtime of its own found in real images, half of which have no labels of ours."""
+    nuclei = resources.files("segraft") / "data" / "nuclei" / "train"
+    images = sorted(Path(str(nuclei / "images")).iterdir())[:6]
+    for number, image in enumerate(images):
+        labelled = number < 4
+        place = tmp_path / ("cells" if labelled else "more")
+        (place / "images").mkdir(parents=True, exist_ok=True)
+        shutil.copy(image, place / "images" / image.name)
+        if labelled:
+            (place / "masks").mkdir(exist_ok=True)
+            shutil.copy(image.parents[1] / "masks" / image.name, place / "masks")
+    predict("nuclei", [tmp_path / "cells" / "images", tmp_path / "more" / "images"], out=tmp_path / "found")
+    given = SMALL | {"patch": (64, 64), "steps": 2, "unlabelled": tmp_path / "more" / "images"}
+    distill("folder", root=tmp_path / "cells", out=tmp_path / "run", teacher_labels=tmp_path / "found", **given)
+    assert "of 2 of 2 images with labels and 2 of 2 images without labels" in capsys.readouterr().err
+    assert history(tmp_path / "run")[0]["intra_affinity"] > 0

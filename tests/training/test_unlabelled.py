@@ -57,7 +57,19 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.Tensor, dict[st
 
 def test_from_the_command_line(runs: dict[str, Path], images: Path, tmp_path: Path, capsys: Any) -> None:
     out = tmp_path / "run"
-    words = ["distill", "--config", str(runs["distill"]), "--out", str(out), "--steps", "2"]
+    words = [
+        "distill",
+        "synthetic",
+        "--options.count",
+        "2",
+        "--options.size",
+        "32",
+        "32",
+        "--teacher",
+        str(runs["train"]),
+    ]
+    words += ["--out", str(out), "--steps", "2", "--patch", "32", "32", "--width", "2", "--dim", "4", "--no-tune"]
+    words += ["--batch", "4", "--device", "cpu", "--workers", "0"]
     assert main([*words, "--unlabelled", str(images), "--unlabelled-part", "0.25", "--blanks", "0"]) == 0
     assert "unlabelled: 6 images in 25% of the patches" in capsys.readouterr().err
     kept = yaml.safe_load((out / "config.yaml").read_text())

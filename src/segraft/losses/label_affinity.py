@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from segraft import ranks
 from segraft.graphs.affinity import label_affinities
 from segraft.graphs.embedding import at_least_float32
 from segraft.losses.distiller import Distiller, Lesson
@@ -35,7 +36,7 @@ class LabelAffinity(Distiller):
         """Compare the student's affinities ``(B, N, *space)`` with the teacher's labels ``(B, *space)``, −1 unknown."""
         target, valid = label_affinities(labels, offsets, self.background)
         error = (at_least_float32(affinities) - target).square() * valid
-        return {"intra_affinity": error.sum() / valid.sum().clamp_min(1)}
+        return {"intra_affinity": ranks.share(error.sum(), ranks.summed(valid.sum()))}
 
     def learn(self, lesson: Lesson) -> dict[str, Tensor]:
         """The same of a training step."""
