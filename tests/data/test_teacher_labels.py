@@ -56,6 +56,22 @@ def test_folders_with_images_of_their_own(cells: Path) -> None:
     assert found.max() == 6
 
 
+@pytest.mark.parametrize(("shape", "fits"), [((9, 16), True), ((12, 16), True), ((9, 12), False), ((13, 16), False)])
+def test_labels_of_whole_images_of_which_a_strip_is_set_aside(
+    tmp_path: Path, shape: tuple[int, int], fits: bool
+) -> None:
+    save(tmp_path / "a.tif")
+    part = sample("a", np.zeros((1, *shape), np.uint8))
+    if fits:
+        np.testing.assert_array_equal(open_teacher_labels(tmp_path, strips=True).of(part), LABELS[: shape[0]])
+    else:
+        with pytest.raises(UserError, match="got labels of shape"):
+            open_teacher_labels(tmp_path, strips=True).of(part)
+    if shape != LABELS.shape:
+        with pytest.raises(UserError, match="got labels of shape"):
+            open_teacher_labels(tmp_path).of(part)
+
+
 def test_mistakes(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no labels in .*, expected label images such as"):
         open_teacher_labels(tmp_path)

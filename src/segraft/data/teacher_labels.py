@@ -13,7 +13,7 @@ from segraft.data.samples import existing_folder, pixels_digest
 from segraft.errors import UserError
 from segraft.images.label_sources import LabelImage, LabelSource, coco_file, single_sources
 from segraft.images.names import image_stem, is_label_name, pair_name
-from segraft.types import Sample
+from segraft.types import Sample, Space
 
 PICKLED = ".npy"
 """Suffix of what Cellpose saves beside its label images; where both are there, the latter are read."""
@@ -25,6 +25,8 @@ class TeacherLabels:
 
     folder: Path
     sources: Mapping[str, LabelSource]
+    strips: bool = False
+    """Whether samples may be the beginning of an image, along its longest axis, the labels being those of all of it."""
     _seen: dict[str, bytes] = field(default_factory=dict)
 
     def of(self, sample: Sample) -> np.ndarray | None:
@@ -37,6 +39,8 @@ class TeacherLabels:
             return None
         space = sample.image.shape[1:]
         labels = source.read(lambda: space)
+        if self.strips:
+            labels = _beginning(labels, space)
         if labels.shape != space:
             raise UserError(
                 f"{source.path}: got labels of shape {labels.shape}, expected {space} as of the image {sample.name}; "
@@ -59,11 +63,11 @@ class TeacherLabels:
         return self.sources.get(name) or self.sources.get(pair_name(name))
 
 
-def open_teacher_labels(folder: str | Path) -> TeacherLabels:
+def open_teacher_labels(folder: str | Path, strips: bool = False) -> TeacherLabels:
     """Find the labels in a folder: label images, outlines, folders of masks, a COCO file, or what ``folder`` takes.
 
     Where some files have the ending of label images, as ``x_cp_masks.png`` and ``x_seg.npy``, others are taken for
-    images and left out. Raises ``UserError`` where there are none.
+    images and left out. ``strips`` as in `TeacherLabels`. Raises ``UserError`` where there are none.
     """
     place = existing_folder(folder, "label images of another program")
     if not (sources := _sources(place)):
@@ -71,7 +75,16 @@ def open_teacher_labels(folder: str | Path) -> TeacherLabels:
             f"no labels in {place}, expected label images such as NAME.tif, NAME_cp_masks.png or NAME_seg.npy, "
             "outlines or a COCO file; check the path"
         )
-    return TeacherLabels(place, sources)
+    return TeacherLabels(place, sources, strips)
+
+
+def _beginning(labels: np.ndarray, space: Space) -> np.ndarray:
+    """The first pixels of labels that are longer than an image ``(*space)`` along one axis; others as they are."""
+    if labels.ndim != len(space):
+        return labels
+    longer = [size > own for size, own in zip(labels.shape, space, strict=True)]
+    others = [size == own for size, own, more in zip(labels.shape, space, longer, strict=True) if not more]
+    return labels[tuple(map(slice, space))] if sum(longer) == 1 and all(others) else labels
 
 
 def _sources(folder: Path) -> dict[str, LabelSource]:

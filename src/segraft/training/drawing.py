@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from segraft.data.strips import FEW
 from segraft.data.teacher_labels import TeacherLabels, open_teacher_labels
 from segraft.errors import UserError
 from segraft.files import some
@@ -15,11 +16,12 @@ from segraft.training.opening import rank
 from segraft.training.patches import Patches
 
 
-def teacher_labels(settings: TrainSettings) -> TeacherLabels | None:
+def teacher_labels(settings: TrainSettings, samples: Sequence) -> TeacherLabels | None:
     """The label images that teach; None where nothing or something else does. Raises ``UserError`` where none is."""
     if not isinstance(settings, DistillSettings) or settings.teacher_labels is None or settings.method == "none":
         return None
-    return open_teacher_labels(settings.teacher_labels)
+    strips = settings.dataset == "folder" and len(samples) <= FEW
+    return open_teacher_labels(settings.teacher_labels, strips)
 
 
 def new_patches(settings: TrainSettings, samples: Sequence, trainee: Trainee, taught: TeacherLabels | None) -> Patches:

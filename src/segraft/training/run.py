@@ -59,7 +59,7 @@ def run(settings: TrainSettings) -> Model:
     last = checkpoint_to_resume(settings)
     samples = open_dataset(settings.dataset, settings.root, "train", **settings.options)
     trainee = new_trainee(settings, samples[0])
-    taught = teacher_labels(settings)
+    taught = teacher_labels(settings, samples)
     patches = new_patches(settings, samples, trainee, taught)
     _check_masks(patches.masks, settings)
     if settings.init is None:
