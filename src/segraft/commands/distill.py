@@ -21,7 +21,7 @@ from segraft.training.run import run
 def distill(dataset: str | None = None, *, config: str | Path | None = None, **settings: Any) -> Model:
     """Train a student on labels and on a teacher's graphs (Eq. 8); see ``DistillSettings`` for all settings.
 
-    As ``train``; ``teacher`` is a run folder or model file, ``student`` the network's name.
+    As ``train``; ``teacher`` is a run folder, a model file or ``module:function``, ``student`` the network's name.
     """
     if "student" in settings:
         settings["network"] = settings.pop("student")

@@ -109,7 +109,7 @@ class Caching:
         return {
             "made by": f"segraft distill --cache, version {VERSION}",
             "dataset": settings.dataset,
-            "teacher": str(settings.teacher),
+            "teacher": str(settings.teacher or settings.teacher_labels),
             "precision": settings.precision,
             "patch": list(self.patches.patch),
             "seed": settings.cache_seed,
