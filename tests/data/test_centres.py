@@ -118,7 +118,7 @@ def test_reports_look_at_the_centre(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise UserError("enough")
 
     monkeypatch.setattr(run_report, "write_report", keep)
-    monkeypatch.setattr(report, "scores_of", lambda path, samples, *_: keep(samples))
+    monkeypatch.setattr(report, "seen_by", lambda path, samples, *_: keep(samples))
     for looks in (lambda: run_report.write_run_report(run), lambda: segraft.report(run, out=tmp_path / "out")):
         with (
             pytest.warns(Notice, match="brain is large, 9 × 40 × 400 pixels"),

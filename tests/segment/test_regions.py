@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segraft.graphs.offsets import OFFSETS_2D, OFFSETS_3D
-from segraft.segment.regions import region_graph
+from segraft.segment.regions import join, region_graph
 
 
 def borders(fragments, nearest):
@@ -45,5 +45,4 @@ def test_fragments_that_do_not_touch_have_no_edge():
 
 def test_joined_groups_keep_the_background():
     fragments = np.array([[1, 0, 2], [3, 3, 2]], np.uint64)
-    regions = region_graph(fragments, np.ones((2, 2, 3), np.float32), OFFSETS_2D[:2])
-    np.testing.assert_array_equal(regions.join(np.array([5, 1, 5], np.uint64)), [[6, 0, 2], [6, 6, 2]])
+    np.testing.assert_array_equal(join(fragments, np.array([5, 1, 5], np.uint64)), [[6, 0, 2], [6, 6, 2]])

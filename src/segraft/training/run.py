@@ -62,6 +62,7 @@ def run(settings: TrainSettings) -> Model:
     taught = teacher_labels(settings, samples)
     patches = new_patches(settings, samples, trainee, taught)
     _check_masks(patches.masks, settings)
+    known = _trained_sizes(settings)
     if settings.init is None:
         set_prior(trainee.network, patches.foreground_share())
     trainee = _with_sizes(trainee, settings, patches.object_sizes()).knowing(**patches.scale())
@@ -72,7 +73,7 @@ def run(settings: TrainSettings) -> Model:
     working = replace(settings, workers=usable(settings.workers))
     others = read_unlabelled(settings, samples[0], trainee, validation)
     drawn = with_unlabelled(settings, patches, new_patches(settings, others, trainee, taught) if others else None)
-    _compare(drawn.pixel_sizes | _trained_sizes(settings))
+    _compare(drawn.pixel_sizes | known)
     distiller, teacher = new_distiller(settings, trainee, drawn)
     cache = open_cache(settings, drawn, trainee.network, distiller, teacher)
     source, teacher = (cache.pool, None) if cache else (drawn, teacher)
@@ -89,8 +90,7 @@ def run(settings: TrainSettings) -> Model:
         if settings.tune and trainer.is_global_zero:
             found = best.tuned(found, settings, recorder)
     if trainer.is_global_zero:
-        if page.available():
-            _report(best, found)
+        _report(best, found)
         print(*_ending(settings, trainer.global_step), sep="\n")
     return found
 
@@ -140,7 +140,9 @@ def _compare(sizes: dict[tuple[float, ...], str]) -> None:
 
 
 def _report(best: BestModel, model: Model) -> None:
-    """Draw the run's report; a training that is done does not fail for want of a picture."""
+    """Draw the run's report, if it can be drawn; a training that is done does not fail for want of a picture."""
+    if not page.available():
+        return
     try:
         run = Shown(best.folder, model, best.views)
         write_run_report(best.folder.path, run, best.validation.samples)
