@@ -74,8 +74,14 @@ def _ahead(solve: Callable[[Block], Solved], blocks: Iterator[Block], affinities
     if type(affinities) is not np.ndarray:
         yield from map(solve, blocks)
         return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(_threads()) as pool:
         yield from pool.map(solve, blocks)
+
+
+def _threads() -> int | None:
+    """As many as there are cores, or as ``OMP_NUM_THREADS`` allows, which workers set that share a machine."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return int(allowed) if allowed.isdigit() and int(allowed) else os.cpu_count()
 
 
 def _solve(
