@@ -237,6 +237,8 @@ def test_other_models_and_blocks(predict, image, tmp_path):
     np.save(tmp_path / "volume.npy", np.zeros((20, 80, 96), np.uint8))
     with pytest.raises(UserError, match=r"20"):
         predict(tmp_path / "volume.npy", out=tmp_path / "out.zarr")
+    with pytest.raises(UserError, match="got lifted-multicut, expected mutex, waterz or multicut"):
+        predict(image, out=tmp_path / "out.zarr", segmenter="lifted-multicut")
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(UserError, match="of which no part can be read alone"):
         predict(tmp_path / "a.png", out=tmp_path / "out.zarr")

@@ -69,6 +69,15 @@ def test_a_run_that_died_goes_on_to_the_same_files(predict, image, tmp_path, dyi
         assert not (tmp_path / f".died{count}.blocks").exists()
 
 
+@pytest.mark.parametrize("told", [{"scale": 1.5}, {"scale": 0.7}, {"object_size": "auto"}, {"object_size": 12.0}])
+def test_at_another_size_labels_are_those_of_the_whole_image(predict, image, tmp_path, told):
+    whole = segraft.load("nuclei").predict(read_image(image), **told)
+    assert predict(image, out=tmp_path / "out.zarr", table=tmp_path / "out.csv", **told) >= whole.max() > 3
+    assert same(labels_of(tmp_path / "out.zarr"), whole)
+    areas = [int(row.split(",")[1]) for row in (tmp_path / "out.csv").read_text().splitlines()[1:]]
+    assert sorted(areas) == sorted(np.bincount(whole.ravel())[1:].tolist())
+
+
 def test_a_run_that_is_done_says_so(predict, image, tmp_path, capsys):
     out = tmp_path / "out.zarr"
     count, before = predict(image, out=out), files(out)

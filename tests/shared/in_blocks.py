@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from segraft.blocks.stages import Serial
+from segraft.blocks.job import Job
+from segraft.blocks.stages import Task
+
+
+class Serial:
+    """Does one block after the other in this process."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def __call__(self, stage: str, words: str, task: Task, numbers: Sequence[int]) -> None:
+        """See `segraft.blocks.stages.Run`."""
+        for number in numbers:
+            if not self.job.folder.has(stage, number):
+                task(self.job, number)
 
 
 def in_blocks(job, segment):

@@ -23,6 +23,7 @@ from segraft.blocks.tissue import (
     labels_of,
 )
 from segraft.errors import UserError
+from segraft.model.config import Segmentation
 from segraft.segment.agglomerate import mean_groups
 from segraft.segment.fragments import Segments, distinct, homes
 from segraft.segment.multicut import edge_costs, multicut_groups
@@ -34,9 +35,9 @@ Edges = tuple[np.ndarray, np.ndarray]
 """Pairs of regions ``(edges, 2)``, from 1, and their statistics ``(edges, 5)``."""
 
 
-def check(job: Job) -> None:
+def check(segmentation: Segmentation) -> None:
     """Raise ``UserError`` for segmenters whose graphs cannot be merged from blocks."""
-    segmenter, score = job.segmentation.segmenter, job.segmentation.settings.get("score", "mean")
+    segmenter, score = segmentation.segmenter, segmentation.settings.get("score", "mean")
     if segmenter == "lifted-multicut":
         raise UserError("blocks: got lifted-multicut, expected mutex, waterz or multicut; choose --segmenter multicut")
     if segmenter == "waterz" and score != "mean":

@@ -137,7 +137,7 @@ def settings_of(job: Job, options: PredictOptions) -> dict[str, Any]:
         "channels": list(job.source.layout.chosen),
         "model": job.digest,
         "segmentation": asdict(job.segmentation),
-        "scaling": {name: None if value is None else value for name, value in scaling.items()},
+        "scaling": scaling,
         "blocks": list(job.grid.block),
         "tile": list(job.tile or ()),
         "largest": job.largest,

@@ -103,6 +103,7 @@ def run(
 ) -> int:
     """Segment an image with a model, loaded already; see ``predict``."""
     options.check(loaded.runner, loaded.config)
+    graph.check(options.segmentation(loaded.config))
     folder = WorkFolder(_checked(out).absolute().with_name(f".{out.stem}.blocks"))
     geometry = loaded.geometry
     given = lazy_source(

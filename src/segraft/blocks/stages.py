@@ -29,16 +29,3 @@ class Found(NamedTuple):
     """Labels ``(*block)`` of a block."""
     cut: int
     """Pieces of foreground that were cut at the faces of blocks."""
-
-
-class Serial:
-    """Does one block after the other in this process."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-
-    def __call__(self, stage: str, words: str, task: Task, numbers: Sequence[int]) -> None:
-        """See `Run`."""
-        for number in numbers:
-            if not self.job.folder.has(stage, number):
-                task(self.job, number)

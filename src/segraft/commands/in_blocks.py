@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from segraft.blocks import graph
 from segraft.blocks.orders import Extras, Workers
 from segraft.blocks.plan import dense, pixel_bytes
 from segraft.blocks.prediction import SUFFIX, run
@@ -54,9 +55,9 @@ class InBlocks:
         try:
             source = lazy_source(image, geometry.ndim, geometry.in_channels, self.options.channels or config.channels)
             target = replace(self.options, object_size=None).target(config, source.space)
+            graph.check(segmentation := self.options.segmentation(config))
         except UserError:
             return False
-        segmentation = self.options.segmentation(config)
         own = pixel_bytes(self.model, segmentation) if dense(segmentation) else BESIDE
         stored = math.prod(source.space) * (source.channels * source.dtype.itemsize + 4)
         return stored + math.prod(target) * own > self.hands.memory and find_spec("distributed") is not None
