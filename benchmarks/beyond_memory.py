@@ -1,10 +1,15 @@
 """How much memory each process takes to segment an image that is larger than what all may take together.
 
-Makes a sparse image, islands of cells or of texture in an empty field, compressed on disk; predicts it in blocks with
+Makes a sparse image, islands of blobs in an empty field, compressed on disk; predicts it in blocks with
 ``--max-memory``; and looks five times a second at the driver and all its processes. The peak of each is what the
 system counted; their sum counts pages that processes share once for each, and so is more than what they take.
+Stopped and run again, it goes on; an image that is there is taken as it is.
 
     python benchmarks/beyond_memory.py nuclei --size 8192 8192 --max-memory 2 --out beyond
+
+Volumes need a model, to be trained on examples of such blobs with their labels:
+
+    python benchmarks/beyond_memory.py --examples blobs
 """
 
 from __future__ import annotations
@@ -26,30 +31,52 @@ EVERY = 0.2
 CHUNK = {2: 1024, 3: 128}
 ISLANDS = 0.1
 """Share of the chunks that hold something."""
+EXAMPLES = 5
+"""Volumes to train on."""
 
 
-def texture(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Blobs, smooth on the scale of cells, on noise, of 16 bits."""
+def blobs(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """How bright the blobs of an island are: smooth on the scale of cells, 0 between them."""
     from scipy.ndimage import gaussian_filter
 
-    rng = np.random.default_rng(seed)
-    smooth = gaussian_filter(rng.normal(size=shape).astype(np.float32), 8 if len(shape) == 2 else 4)
-    blobs = np.clip(smooth / smooth.std() - 1, 0, None) * 2000
-    return (400 + blobs + 30 * rng.normal(size=shape)).astype(np.uint16)
+    smooth = gaussian_filter(
+        np.random.default_rng(seed).normal(size=shape).astype(np.float32), 8 if len(shape) == 2 else 4
+    )
+    return np.clip(smooth / smooth.std() - 1, 0, None) * 2000
 
 
-def make(path: Path, size: tuple[int, ...]) -> None:
+def noise(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """An empty field."""
+    return (400 + 30 * np.random.default_rng(seed).normal(size=shape)).astype(np.float32)
+
+
+def make(path: Path, size: tuple[int, ...], dtype: str) -> None:
     """Write the image: chunks without an island hold noise, the same everywhere."""
     chunk = tuple(min(CHUNK[len(size)], side) for side in size)
-    array = zarr.create_array(path, shape=size, dtype=np.uint16, chunks=chunk, overwrite=True)
-    rng = np.random.default_rng(0)
-    empty, islands = (400 + 30 * rng.normal(size=chunk)).astype(np.uint16), [texture(chunk, k) for k in range(4)]
+    array = zarr.create_array(path, shape=size, dtype=dtype, chunks=chunk, overwrite=True)
+    empty = noise(chunk, 0)
+    islands, rng = [empty + blobs(chunk, seed) for seed in range(4)], np.random.default_rng(0)
     for place in np.ndindex(*(math.ceil(side / step) for side, step in zip(size, chunk, strict=True))):
         box = tuple(
             slice(at * step, min((at + 1) * step, side)) for at, step, side in zip(place, chunk, size, strict=True)
         )
         part = islands[rng.integers(4)] if rng.random() < ISLANDS else empty
-        array[box] = part[tuple(slice(side.stop - side.start) for side in box)]
+        array[box] = part[tuple(slice(side.stop - side.start) for side in box)].astype(dtype)
+
+
+def write_examples(folder: Path) -> None:
+    """Write volumes of blobs to train on, as a data set of the kind ``folder``."""
+    from scipy.ndimage import label
+    from tifffile import imwrite
+
+    for number in range(EXAMPLES):
+        bright = blobs((64, 160, 160), 100 + number)
+        for kind, volume in (
+            ("images", noise(bright.shape, number) + bright),
+            ("labels", label(bright > 0)[0].astype(np.uint16)),
+        ):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            imwrite(folder / kind / f"{number}.tif", volume)
 
 
 def watch(command: list[str]) -> tuple[int, dict[str, int], int]:
@@ -73,16 +100,23 @@ def watch(command: list[str]) -> tuple[int, dict[str, int], int]:
 def main() -> None:
     """Print the peak of each process, that of their sum, and how many pixels were done per second."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
+    parser.add_argument("model", nargs="?", default="nuclei")
     parser.add_argument("--size", type=int, nargs="+", default=[8192, 8192])
+    parser.add_argument("--dtype", choices=["uint16", "float32"], default="uint16")
     parser.add_argument("--max-memory", type=float, default=2.0)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("beyond"))
+    parser.add_argument("--examples", type=Path, help="write examples to train on to a folder, and do nothing else")
     options = parser.parse_args()
+    if options.examples:
+        write_examples(options.examples)
+        return
     size, image, out = tuple(options.size), options.out / "image.zarr", options.out / "labels.zarr"
     options.out.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(out, ignore_errors=True)
-    make(image, size)
+    if not (options.out / "made").exists():
+        make(image, size, options.dtype)
+        (options.out / "made").touch()
     given = ["--blocks", "auto", "--workers", str(options.workers), "--max-memory", str(options.max_memory)]
     command = [sys.executable, "-m", "segraft", "predict", options.model, str(image), "--out", str(out), *given]
     begin = time.monotonic()
@@ -90,9 +124,9 @@ def main() -> None:
     seconds = time.monotonic() - begin
     if code:
         raise SystemExit(code)
-    bytes_of_image = 2 * math.prod(size)
+    gigabytes = np.dtype(options.dtype).itemsize * math.prod(size) / 1e9
     print(
-        f"{' × '.join(map(str, size))}, {bytes_of_image / 1e9:.2f} GB of 16 bits, {options.max_memory:g} GB allowed, "
+        f"{' × '.join(map(str, size))}, {gigabytes:.2f} GB of {options.dtype}, {options.max_memory:g} GB allowed, "
         f"{seconds:.0f} s, {math.prod(size) / seconds:.3g} pixels/s"
     )
     for name, peak in sorted(peaks.items()):

@@ -27,6 +27,20 @@ settings.register_profile("gate", deadline=None, derandomize=True, database=None
 settings.load_profile("gate")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # not a process of xdist, but the one that starts them
+        from shared import once
+
+        once.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        from shared import once
+
+        once.end()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if torch.cuda.is_available():
         return

@@ -251,9 +251,9 @@ def test_an_image_beyond_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     import zarr
 
     module = load("beyond_memory", monkeypatch)
-    module["make"](tmp_path / "image.zarr", (2100, 1500))
+    module["make"](tmp_path / "image.zarr", (2100, 1500), "float32")
     image = zarr.open_array(tmp_path / "image.zarr", mode="r")
-    assert image.shape == (2100, 1500)
+    assert (image.shape, image.dtype) == ((2100, 1500), np.float32)
     assert image[:].std() > 20
     code, peaks, most = module["watch"](
         [sys.executable, "-c", "import time; x = bytearray(b'x') * 50_000_000; time.sleep(0.7)"]

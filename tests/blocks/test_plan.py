@@ -41,10 +41,10 @@ def a_model(geometry: Geometry, per_pixel: float = 300.0) -> Model:
 def test_memory_goes_to_the_network_before_large_blocks():
     """Blocks of 2048² would leave so little that tiles of a network with a halo of 96 see each pixel several times."""
     model, rules, space = a_model(IMAGE), Segmentation(), (20000, 20000)
-    chosen = plan(model, rules, space, None, 1.5e9, 1)
+    chosen = plan(model, rules, space, None, 1.3e9, 1)
     seen = waste(model.geometry, space, chosen.tile, model.offsets)
     assert seen < 1.6
-    largest = plan(model, rules, space, (2048, 2048), 1.5e9, 1)
+    largest = plan(model, rules, space, (2048, 2048), 1.3e9, 1)
     assert waste(model.geometry, space, largest.tile, model.offsets) > seen
 
 
@@ -58,12 +58,12 @@ def test_what_surrounds_a_block_counts(gigabytes):
     seen = around(grid.box(inner), space, model.geometry.stride)
     assert all(axis.stop - axis.start >= side + 64 for axis, side in zip(seen[1:], block[1:], strict=True))
     kept = math.prod(axis.stop - axis.start for axis in seen) * pixel_bytes(model, rules)
-    assert tile_bytes(model.runner, space, tile, model.offsets, seen) + kept <= gigabytes * 1e9 - 0.4e9
+    assert tile_bytes(model.runner, space, tile, model.offsets, seen) + kept <= gigabytes * 1e9 - 0.3e9
 
 
 def test_fewer_workers_where_memory_is_short():
     model, space = a_model(IMAGE, 2000.0), (9000, 9000)
     assert plan(model, Segmentation(), space, None, 8e9, 4).workers == 4
-    assert plan(model, Segmentation(), space, None, 2e9, 4).workers < 4
-    with pytest.raises(UserError, match=r"memory: got 0\.42 GB"):
-        plan(model, Segmentation(), space, None, 0.42e9, 4)
+    assert plan(model, Segmentation(), space, None, 1.5e9, 4).workers < 4
+    with pytest.raises(UserError, match=r"memory: got 0\.32 GB"):
+        plan(model, Segmentation(), space, None, 0.32e9, 4)

@@ -42,6 +42,17 @@ def test_the_labels_are_those_of_the_whole_image(image: Path, tmp_path: Path, ca
     assert "is there, and complete" in capsys.readouterr().err
     assert main([*asked, "--minimum-size", "50"]) == 2
     assert "minimum_size" in capsys.readouterr().err
+    assert main([*asked, "--minimum-size", "50", "--skip-existing"]) == 0
+    assert "1 already there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--workers", "1"], ["--scheduler", "tcp://127.0.0.1:9"], ["--parquet"]])
+def test_what_only_blocks_know_needs_them(
+    image: Path, tmp_path: Path, capsys: pytest.CaptureFixture, words: list[str]
+) -> None:
+    assert main(["predict", "nuclei", str(image), "--out", str(tmp_path / "out"), *words]) == 2
+    assert f"{words[0][2:]}: got no blocks, expected them with that; add --blocks auto" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -49,6 +60,7 @@ def test_the_labels_are_those_of_the_whole_image(image: Path, tmp_path: Path, ca
     [
         (["--overlay"], "overlay: got blocks"),
         (["--planes", "--tile", "64"], "planes and tile: got blocks"),
+        (["--format", "png"], "format png: got blocks"),
         (["--blocks", "100", "100"], "expected multiples of (16, 16)"),
         (["--blocks", "128", "128", "128"], "expected 2 positive numbers"),
         (["--max-memory", "0.1"], "do not fit one worker"),

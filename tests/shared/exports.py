@@ -1,10 +1,9 @@
-"""A model that finds objects, and what it was exported to: made once per process, for exporting takes seconds."""
+"""A model that finds objects, and what it was exported to: made once, for exporting takes seconds."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from segraft.model.torch_runner import TorchRunner
 from segraft.networks.contract import Network
 from segraft.types import Geometry, Space
 from shared.models import a_config, lively
+from shared.once import once
 from shared.samples import row_of_cells
 
 
@@ -31,25 +31,25 @@ def config() -> ModelConfig:
     return replace(made, object_size=12.0)
 
 
-@cache
+@once
 def graph() -> bytes:
     """Its network as ONNX, without metadata."""
     return onnx.graph(lively())
 
 
-@cache
+@once
 def onnx_bytes() -> bytes:
     """The exported file."""
     return onnx.described(graph(), lively(), config(), "onnxruntime")
 
 
-@cache
+@once
 def openvino_bytes() -> bytes:
     """The file exported for OpenVINO."""
     return onnx.described(graph(), lively(), config(), "openvino")
 
 
-@cache
+@once
 def int8_bytes() -> bytes:
     """The file exported in 8 bits."""
     return onnx.described(int8.quantised(graph(), windows()), lively(), config(), "openvino", "int8")
@@ -93,7 +93,7 @@ def assert_alike(one: Runner, other: Runner, space: Space) -> None:
     assert other.complexity(image.shape[1:]) == one.complexity(image.shape[1:])
 
 
-@cache
+@once
 def package_graph() -> bytes:
     """The graph of that model in a package."""
     network = lively()

@@ -22,6 +22,7 @@ RULES = {
     "distributed.worker.memory.terminate": 1.0,
     "distributed.scheduler.allowed-failures": 3,
     "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,  # Dask's is slow: all arrays are new pages
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
 }
 """Of workers on this machine: one that takes more memory than it was given is ended, and its block tried again."""

@@ -19,7 +19,7 @@ from segraft.model.tiling import Region
 from segraft.types import Space
 
 BASE = {"PyTorch": 0.75e9}
-USUAL_BASE = 0.4e9
+USUAL_BASE = 0.3e9
 """Bytes of a worker before its first block, by what runs the network."""
 DRIVER = {"PyTorch": 0.5e9}
 USUAL_DRIVER = 0.25e9

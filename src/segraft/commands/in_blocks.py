@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -27,6 +27,8 @@ from segraft.terminal.progress import say
 
 BESIDE = 16
 """Bytes per pixel of labels, foreground and its pieces, while separate objects are segmented in memory."""
+FORMATS = ("tif", "zarr")
+"""What the format may be in blocks, which write zarr: what is there by default, and zarr."""
 ADVICE = "give smaller --blocks, or fewer --workers"
 
 
@@ -76,7 +78,16 @@ class Task:
         return str(self.image)
 
 
-def predict_all(images: Sequence[str | Path], out: Path, segment: InBlocks, unfit: dict[str, bool]) -> int:
+def need_blocks(options: Mapping[str, Any]) -> None:
+    """Raise ``UserError`` for options, by name, that are given although they only mean something in blocks."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise UserError(f"{' and '.join(given)}: got no blocks, expected them with that; add --blocks auto")
+
+
+def predict_all(
+    images: Sequence[str | Path], out: Path, segment: InBlocks, unfit: Mapping[str, bool], skip_existing: bool
+) -> int:
     """Segment images into ``OUT.zarr``, or several into a folder; see `segraft.commands.predict.predict`.
 
     ``unfit`` are options that blocks do not have, by name, and whether they are given.
@@ -96,10 +107,13 @@ def predict_all(images: Sequence[str | Path], out: Path, segment: InBlocks, unfi
         [(task.source, task.out) for task in tasks], [Path(each) for each in found if not is_url(each)], "segment"
     )
     make_folder(out.parent if single else out)
-    return do_all(tasks, partial(_do, segment), "segmenting", f"images segmented in blocks into {out}", ADVICE)
+    do = partial(_do, segment, skip_existing)
+    return do_all(tasks, do, "segmenting", f"images segmented in blocks into {out}", ADVICE)
 
 
-def _do(segment: InBlocks, task: Task) -> bool:
-    """Segment one image; say how many objects there are."""
+def _do(segment: InBlocks, skip_existing: bool, task: Task) -> bool:
+    """Segment one image and say how many objects there are; False where its result is there already and stays."""
+    if skip_existing and task.out.exists():
+        return False
     say(f"{task.out}: {segment(task.image, task.out)} objects")
     return True

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from segraft.blocks.orders import Workers
 from segraft.commands.image_tasks import check_results, image_tasks
-from segraft.commands.in_blocks import InBlocks, predict_all
+from segraft.commands.in_blocks import FORMATS, InBlocks, need_blocks, predict_all
 from segraft.commands.one_by_one import do_all
 from segraft.commands.segmenting import Segmenting, Task
 from segraft.data.choice import DataChoice
@@ -119,9 +119,9 @@ def predict(
         is segmented in blocks
     blocks : segment block by block on all cores, from files and URLs of any size to ``OUT.zarr``, or into a folder;
         sides of the blocks in pixels, or auto. Run again after it was stopped, it goes on. Needs the extra blocks
-    workers : processes, in blocks; by default one for each core, fewer where memory is short
+    workers : processes, with blocks; by default one for each core, fewer where memory is short
     scheduler : address of a running Dask scheduler, tcp://HOST:8786, in place of processes of this machine
-    parquet : write the table as Parquet, in blocks
+    parquet : write the table as Parquet, with blocks
     device : auto, cpu, cuda, cuda:1 or mps
 
     Raises
@@ -138,7 +138,9 @@ def predict(
     if blocks is not None:
         series_of = series is not None or normalise == "series"
         unfit = {"dataset": dataset is not None, "overlay": overlay, "planes": planes, "series": series_of}
-        return predict_all(images, out, large, unfit | {"tile": tile is not None})
+        unfit |= {"tile": tile is not None, f"format {format}": format not in FORMATS}
+        return predict_all(images, out, large, unfit, skip_existing)
+    need_blocks({"workers": workers, "scheduler": scheduler, "parquet": parquet})
     place = _place(out, format, {"table": table, "outlines": outlines, "overlay": overlay})
     segment = Segmenting(loaded, chosen, true_foreground, planes)
     segment.check(drawn=overlay or outlines)

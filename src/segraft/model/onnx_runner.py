@@ -58,6 +58,7 @@ def _session(path: Path, device: str, threads: int) -> Any:
     runtime = _runtime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, QUIET
+    options.enable_mem_pattern = False  # it keeps memory for each size of window that it has seen
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it would slow what follows the network
     kind, _, index = device.partition(":")
     provider = (PROVIDERS[kind], {"device_id": int(index)}) if index else PROVIDERS[kind]

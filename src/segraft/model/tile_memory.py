@@ -14,6 +14,8 @@ from segraft.types import Geometry, Offsets, Space
 CONTEXT, WINDOW = Tile._fields.index("context"), Tile._fields.index("window")
 FLOAT = 4
 """Bytes."""
+NORMS = 2
+"""Numbers per pixel while vectors are brought to unit length."""
 
 
 def fitting_tile(
@@ -65,8 +67,8 @@ def _pixels(parts: list[Part]) -> int:
 
 
 def tile_bytes(runner: Runner, space: Space, tile: Space, offsets: Offsets, region: Region | None = None) -> float:
-    """Memory of the largest tile: the network, then unit vectors and affinities of its context."""
-    affinities = FLOAT * (3 * runner.geometry.dim + 2 * len(offsets))
+    """Memory of the largest tile: the network, then its vectors, unit vectors, and the affinities of its context."""
+    affinities = FLOAT * (2 * runner.geometry.dim + len(offsets) + NORMS)
     axes = grid(space, tile, runner.geometry, offsets, region)
     context, window = (_largest(axes, kind) for kind in (CONTEXT, WINDOW))
     return runner.memory(window) + affinities * math.prod(context)
