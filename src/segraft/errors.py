@@ -25,6 +25,7 @@ MISSING = {
     "lightning": "training is not installed; expected lightning; run: pip install 'segraft[train]'",
     "dask": NO_BLOCKS,
     "distributed": NO_BLOCKS,
+    "locket": NO_BLOCKS,  # which comes with it
     "pyarrow": "Parquet is not installed; expected pyarrow; run: pip install 'segraft[blocks]', or write a .csv",
     "tensorboard": "training is not installed; expected tensorboard; run: pip install 'segraft[train]'",
 }

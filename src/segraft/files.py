@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from segraft.errors import UserError
@@ -32,10 +33,11 @@ def unwritable(path: Path) -> Iterator[None]:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which replaces ``path`` at the end and is deleted on any error.
 
-    Missing parent folders are created. Raises ``OSError`` as the file system does; see ``unwritable``.
+    Its name is of no other writer's, on this machine or another that sees the folder. Missing parent folders are
+    created. Raises ``OSError`` as the file system does; see ``unwritable``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{token_hex(4)}.part")
     try:
         yield temporary
         os.replace(temporary, path)

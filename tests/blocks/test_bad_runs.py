@@ -10,7 +10,7 @@ import zarr
 
 from segraft import blocks
 from segraft.blocks import cluster as of_dask
-from segraft.blocks.running import Distributed
+from segraft.blocks.running import Distributed, Done
 from segraft.blocks.work_folder import WorkFolder
 from segraft.errors import UserError
 from segraft.model.config import Segmentation
@@ -156,6 +156,36 @@ class Client:
         pass
 
 
+class Crowd(Client):
+    """One worker, and nine more after the first result; tasks end at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.handed_out = self.most = self.ended = 0
+
+    def nthreads(self):
+        return dict.fromkeys(range(10 if self.ended else 1), 1)
+
+    def submit(self, *given, **more):
+        self.handed_out += 1
+        self.most = max(self.most, self.handed_out - self.ended)
+        return Ended(self)
+
+
+class Ended:
+    """Of a task that is done."""
+
+    def __init__(self, crowd):
+        self.crowd = crowd
+
+    def add_done_callback(self, call):
+        call(self)
+
+    def result(self):
+        self.crowd.ended += 1
+        return Done(False, 0, 0.0)
+
+
 class Future:
     """Of a task that never ends, or failed."""
 
@@ -172,11 +202,18 @@ class Future:
 
 def test_no_workers_and_others():
     with pytest.raises(UserError, match=r"^scheduler tcp://x has no workers, .*: dask worker tcp://x --nthreads 1$"):
-        of_dask._check_workers(Client(), "tcp://x")
+        of_dask._check_workers(Client(), "tcp://x", 1.0)
     client = Client()
     client.wait_for_workers = lambda *_, **__: None
     with pytest.raises(UserError, match=r"^worker tcp://a:1 has segraft 0.0.1, expected .* as here; install it there"):
-        of_dask._check_workers(client, "tcp://x")
+        of_dask._check_workers(client, "tcp://x", 1.0)
+
+
+def test_workers_that_come_late_get_tasks_too(tmp_path):
+    """As on a cluster whose queue starts them one by one."""
+    run = a_run(tmp_path, Crowd())
+    assert len(list(run._each("stage", print, range(200)))) == 200
+    assert run.client.most == 30  # three for each that there is in the end
 
 
 def a_run(folder, client):
@@ -204,6 +241,10 @@ def test_workers_that_die_time_and_again(tmp_path):
     error = KilledWorker("task", None, 3)
     told = failed(a_run(tmp_path, Client()), error)
     assert told.startswith("blocks: got workers that died time and again at y 0:4, x 4:8, expected")
+    before = Client([(0.0, {"rss": 2e9})])  # of another stage
+    run = a_run(tmp_path, before)
+    run.begun = 1.0
+    assert failed(run, error).startswith("blocks: got workers that died time and again")
     told = failed(a_run(tmp_path, Client([(0.0, {"rss": 2e9}), (1.0, {"rss": 3e9})])), error)
     assert told.startswith("blocks: got workers that took 3.00 GB at y 0:4, x 4:8, more than they were given")
     assert told.endswith("give more --max-memory and run again, or smaller --blocks and another output")

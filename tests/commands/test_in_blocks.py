@@ -65,6 +65,8 @@ def test_what_only_blocks_know_needs_them(
         (["--blocks", "128", "128", "128"], "expected 2 positive numbers"),
         (["--max-memory", "0.1"], "do not fit one worker"),
         (["--scheduler", "tcp://127.0.0.1:9"], "does not answer"),
+        (["--scheduler", "tcp://127.0.0.1:9", "--workers", "2", "--max-memory", "2"], "got a number, and a scheduler"),
+        (["--workers", "-1"], "workers: got -1, expected 1 or more"),
     ],
 )
 def test_what_cannot_be_is_one_line(
@@ -95,3 +97,23 @@ def test_an_image_that_does_not_fit_is_segmented_in_blocks(
     assert main(["predict", "nuclei", str(image), "--out", str(tmp_path), "--max-memory", "2"]) == 0
     assert len(asked) == 1
     assert (tmp_path / "nuclei.tif").is_file()
+
+
+@pytest.mark.parametrize("words", [["--overlay"], ["--format", "h5"], ["--normalise", "series"], ["--tile", "64"]])
+def test_options_without_blocks_are_not_forgotten_where_an_image_does_not_fit(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, words: list[str]
+) -> None:
+    monkeypatch.setattr(in_blocks.InBlocks, "needed", lambda *_: True)
+    assert main(["predict", "nuclei", str(image), "--out", str(tmp_path / "out"), *words]) == 2
+    name = " ".join(words) if words[0] in ("--format", "--normalise") else words[0]
+    assert f"{name[2:]}: got blocks, which give an OME-Zarr of one image; omit that" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_dask_that_is_not_there_is_one_line(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr("segraft.blocks.cluster.find_spec", lambda name: None)
+    assert main(["predict", "nuclei", str(image), "--blocks", "auto", "--out", str(tmp_path / "a.zarr")]) == 2
+    assert "expected dask; run: pip install 'segraft[blocks]'" in capsys.readouterr().err
+    assert not list(tmp_path.glob(".*"))

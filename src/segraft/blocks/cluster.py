@@ -12,22 +12,25 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from segraft.errors import UserError
+from segraft.errors import NO_BLOCKS, UserError
 from segraft.terminal.progress import say
 
+THREADS = "OMP_NUM_THREADS"
 RULES = {
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,  # nothing is kept in workers
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 1.0,
     "distributed.scheduler.allowed-failures": 3,
-    "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
+    f"distributed.nanny.pre-spawn-environ.{THREADS}": 1,
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,  # Dask's is slow: all arrays are new pages
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
 }
 """Of workers on this machine: one that takes more memory than it was given is ended, and its block tried again."""
 STARTS = 3
 """How often workers of this machine are started, if one of them dies meanwhile."""
+SHARE = 0.9
+"""Of the memory of a worker of a cluster, what a task may take: Dask pauses or ends workers that have little left."""
 WAIT = "10s"
 """For a scheduler to answer."""
 VERSION = version("segraft")
@@ -44,21 +47,36 @@ def refuse_import() -> None:
 
 
 @contextmanager
-def workers(scheduler: str | None, count: int, memory: float) -> Iterator[Any]:
+def workers(scheduler: str | None, count: int, memory: float, patience: float) -> Iterator[Any]:
     """Yield a client of ``count`` processes of this machine with so many bytes each, or of the cluster at an address.
 
-    Raises ``UserError`` where Dask is not installed, where no scheduler or no worker answers, and where a worker has
+    Raises ``UserError`` where no scheduler answers, where no worker comes for so many seconds, and where a worker has
     another version of this package.
     """
-    if find_spec("distributed") is None:
-        raise UserError(
-            "blocks: Dask is not installed, expected dask and distributed; run: pip install 'segraft[blocks]'"
-        )
-    with _silence(), _connected(scheduler) if scheduler else _started(count, memory) as client:
+    with _silence(), _connected(scheduler, patience) if scheduler else _started(count, memory) as client:
         if client.dashboard_link:
             hint = "" if find_spec("bokeh") else " (which needs the package bokeh)"
-            say(f"{len(client.scheduler_info()['workers'])} workers; dashboard: {client.dashboard_link}{hint}")
+            say(f"{len(client.nthreads())} workers; dashboard: {client.dashboard_link}{hint}")
         yield client
+
+
+def check_installed() -> None:
+    """Raise ``UserError`` where Dask is not there."""
+    if find_spec("distributed") is None:
+        raise UserError(NO_BLOCKS)
+
+
+def memory_of(scheduler: str, patience: float) -> float:
+    """Bytes that a task may take on each worker of a cluster. Raises ``UserError`` where the workers do not tell."""
+    with _silence(), _connected(scheduler, patience) as client:
+        told = client.scheduler_info()["workers"].values()
+    least = min((each["memory_limit"] or 0) / each["nthreads"] for each in told)
+    if not least:
+        raise UserError(
+            f"max_memory: got none, and workers of {scheduler} without a limit, expected gigabytes of each worker; "
+            "give --max-memory"
+        )
+    return SHARE * least
 
 
 @contextmanager
@@ -82,8 +100,8 @@ def _silence() -> Iterator[None]:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Any]:
-    """A client of a cluster that runs."""
+def _connected(address: str, patience: float) -> Iterator[Any]:
+    """A client of a cluster that runs and has workers, or gets one within some seconds."""
     from distributed import Client
 
     try:
@@ -94,17 +112,19 @@ def _connected(address: str) -> Iterator[Any]:
             "it (dask scheduler), or check the address"
         ) from error
     try:
-        _check_workers(client, address)
+        _check_workers(client, address, patience)
         yield client
     finally:
         with suppress(Exception):  # it may be gone
             client.close()
 
 
-def _check_workers(client: Any, address: str) -> None:
+def _check_workers(client: Any, address: str, patience: float) -> None:
     """Raise ``UserError`` where a cluster has no workers, or one with another version of this package, or none."""
+    if not client.nthreads():
+        say(f"waiting for a first worker of {address}, {patience:.0f} s at most")
     try:
-        client.wait_for_workers(1, timeout=60)
+        client.wait_for_workers(1, timeout=patience)
     except TimeoutError as error:
         raise UserError(
             f"scheduler {address} has no workers, expected one at least; start some: dask worker {address} --nthreads 1"
@@ -126,7 +146,7 @@ def _started(count: int, memory: float) -> Iterator[Any]:
     from distributed import Client
 
     with dask.config.set(RULES):
-        with _uninterrupted():
+        with _uninterrupted(), _one_thread():
             cluster = _local(count, memory)
         with cluster, Client(cluster) as client:
             try:
@@ -150,6 +170,17 @@ def _local(count: int, memory: float) -> Any:
                     'that predicts in blocks does so below the line: if __name__ == "__main__":'
                 ) from None
     return None
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Workers that are started meanwhile use a core each: Dask would prefer what the environment says to its rules."""
+    before = os.environ.pop(THREADS, None)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[THREADS] = before
 
 
 @contextmanager

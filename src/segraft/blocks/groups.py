@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from segraft.blocks.job import Job
+from segraft.blocks.job import Job, opened
 from segraft.blocks.pieces import CROSSING, Piece, frame_of, gather, partition
 
 GROUPS, PIECES = "groups", "pieces"
@@ -108,6 +108,7 @@ def share_out(job: Job, groups: Groups) -> list[int]:
 
 def partition_groups(job: Job, number: int) -> None:
     """Partition the groups that a block owns, each as a whole."""
+    opened.cache_clear()  # whatever the network has taken
     shared = job.folder.load(GROUPS, number)
     parts = [Piece(int(block), int(each)) for block, each in zip(shared["block"], shared["number"], strict=True)]
     begins = np.searchsorted(shared["group"], np.arange(len(shared["boxes"]) + 1))

@@ -6,17 +6,18 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from segraft.blocks.arrays import identity
-from segraft.blocks.cluster import cores
+from segraft.blocks.cluster import cores, memory_of
 from segraft.blocks.cutting import Grid
 from segraft.blocks.job import Job
 from segraft.blocks.object_table import check_table
 from segraft.blocks.plan import driver_bytes, of_user, plan
 from segraft.blocks.work_folder import WorkFolder
+from segraft.errors import UserError
 from segraft.files import digest
 from segraft.images.lazy import Source
 from segraft.images.windows import crop_from
@@ -63,11 +64,25 @@ class Workers:
     max_memory: float | None = None
     """In gigabytes."""
 
-    @property
+    def check(self) -> None:
+        """Raise ``UserError`` for a number of workers that cannot be."""
+        if self.count is None:
+            return
+        if self.scheduler:
+            raise UserError("workers: got a number, and a scheduler, which has its own; expected one of them; omit one")
+        if self.count < 1:
+            raise UserError(f"workers: got {self.count}, expected 1 or more; change it")
+
+    @cached_property
     def memory(self) -> float:
-        """Bytes that workers of this machine share, or that each of a cluster has."""
+        """Bytes that workers of this machine share, or that a task may take on each of a cluster.
+
+        Raises ``UserError`` where the scheduler does not answer, or its workers do not tell.
+        """
         if self.max_memory is not None:
             return self.max_memory * 1e9
+        if self.scheduler:
+            return memory_of(self.scheduler, self.patience)
         try:
             from distributed.system import MEMORY_LIMIT
         except ImportError:
@@ -103,7 +118,9 @@ def job_of(
     before: Mapping[str, Any],
 ) -> tuple[Job, int]:
     """What tasks know, and how many workers there are; what the settings of a run ``before`` have chosen stays."""
+    hands.check()
     space = source.space
+    before = before if len(before.get("blocks", ())) == len(space) else {}  # else what differs is said later
     target = options.target(loaded.config, space)
     segmentation = options.segmentation(loaded.config, math.prod(target) / math.prod(space))
     count = 1 if hands.scheduler else hands.count or cores()

@@ -1,13 +1,14 @@
 """Separate objects: connected pieces of the foreground, each partitioned once and as a whole.
 
 Nothing joins pixels that the foreground does not connect, so the segments of a piece are those of the whole image. A
-block partitions the pieces that lie inside it at once. Of pieces that reach an inner face it keeps pixels and
-affinities; once it is known which of them belong together, the first block that has a part partitions all of it.
+block partitions the pieces that lie inside it at once. Of pieces that reach an inner face, and of large ones, it keeps
+pixels and affinities; once it is known which of them belong together, the first block that has a part partitions all of
+it.
 """
 
 from __future__ import annotations
 
-from math import ceil
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,14 +21,17 @@ from segraft.model.tiling import Region, within
 from segraft.segment.mutex import STRIDES
 from segraft.types import Space
 
-NETWORK, CROSSING, AFFINITIES = "network", "crossing", "affinities"
-"""Stages: labels of complete pieces; of the others faces, boxes and pixels, and their affinities."""
+NETWORK, CROSSING, AFFINITIES = "network", "network.crossing", "network.affinities"
+"""A stage, labels of complete pieces, and what it keeps of the others: faces, boxes and pixels, their affinities."""
+SHARE, SMALL = 1 / 8, 2**14
+"""Of a block's pixels, or in pixels where that is more: what the box of a piece may have that is partitioned while the
+network is in memory."""
 
 
 def frame_of(job: Job, region: Region) -> Region:
     """A region with the rim that thickness looks at, beginning on the grid of repulsive edges."""
     steps = job.segmentation.settings.get("strides") or STRIDES[len(job.space)]
-    return grown(region, job.space, ceil(job.segmentation.thickness), tuple(steps))
+    return grown(region, job.space, math.ceil(job.segmentation.thickness), tuple(steps))
 
 
 def partition(job: Job, affinities: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -42,7 +46,7 @@ def partition_block(job: Job, number: int) -> None:
     affinities, probability = maps(job, number, frame)
     place = within(core, frame)
     pieces, count = ndimage.label(probability[place] > job.segmentation.foreground_threshold)
-    crossing = _at_faces(pieces, count, core, job.space)
+    crossing = _at_faces(pieces, count, core, job.space) | _large(pieces, count)
     inside = np.zeros(probability.shape, bool)
     inside[place] = (pieces > 0) & ~crossing[pieces]
     labels = partition(job, affinities, inside)[place]
@@ -60,6 +64,12 @@ def _at_faces(pieces: np.ndarray, count: int, core: Region, space: Space) -> np.
                 crossing[np.unique(line)] = True
     crossing[0] = False
     return crossing
+
+
+def _large(pieces: np.ndarray, count: int) -> np.ndarray:
+    """Which of the pieces 0 to ``count`` are left to a later stage, when the network takes no memory any more."""
+    sizes = [math.prod(axis.stop - axis.start for axis in box) for box in ndimage.find_objects(pieces, count)]
+    return np.array([0, *sizes]) > max(pieces.size * SHARE, SMALL)
 
 
 def _keep_crossing(job: Job, number: int, pieces: np.ndarray, crossing: np.ndarray, affinities: np.ndarray) -> None:

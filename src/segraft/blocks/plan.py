@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from segraft.blocks.cutting import Grid
+from segraft.blocks.seams import beyond
 from segraft.blocks.tissue import around
 from segraft.errors import UserError
 from segraft.model.config import Segmentation
@@ -16,6 +17,7 @@ from segraft.model.model import Model
 from segraft.model.options import per_axis
 from segraft.model.tile_memory import fitting_tile, waste
 from segraft.model.tiling import Region
+from segraft.segment.mutex import STRIDES
 from segraft.types import Space
 
 BASE = {"PyTorch": 0.75e9}
@@ -24,8 +26,10 @@ USUAL_BASE = 0.3e9
 DRIVER = {"PyTorch": 0.5e9}
 USUAL_DRIVER = 0.25e9
 """Bytes of the driver, likewise; what grows with the number of objects is not among them."""
-SIDES = {2: ((), (256, 512, 1024, 2048)), 3: ((8, 16, 32, 64, 128), (64, 128, 256, 512))}
+SIDES = {2: ((), (256, 512, 768, 1024, 2048)), 3: ((8, 16, 32, 64, 128), (64, 128, 192, 256, 512))}
 """Sections, and pixels in plane, of the blocks that are tried, by dimension."""
+EDGE = 50.0
+"""Bytes of an edge of a graph of pixels, while the mutex watershed partitions it."""
 MOST = 2**23
 """Pixels of a block at most: larger ones save little, and the last workers wait longer."""
 
@@ -46,11 +50,19 @@ def dense(segmentation: Segmentation) -> bool:
 
 
 def pixel_bytes(model: Model, segmentation: Segmentation) -> float:
-    """Bytes that a pixel of a block takes at most, while it is segmented."""
+    """Bytes that a pixel of a block takes at most, while it is segmented; of separate objects, without large pieces."""
     affinities = 4.0 * len(model.offsets)
     if segmentation.segmenter == "mutex":
-        return 2 * affinities + (100 if dense(segmentation) else 40)
+        small = model.geometry.ndim == 2 and not dense(segmentation)
+        return 2 * affinities + 40 if small else piece_bytes(model, segmentation)
     return affinities + 8 * model.geometry.ndim + 60
+
+
+def piece_bytes(model: Model, segmentation: Segmentation) -> float:
+    """Bytes that a pixel of a large piece of foreground takes at most, while it is partitioned."""
+    ndim, count = model.geometry.ndim, len(model.offsets)
+    steps = segmentation.settings.get("strides") or STRIDES[ndim]
+    return 4.0 * count + EDGE * (ndim + (count - ndim) / math.prod(steps)) + 60
 
 
 def plan(
@@ -73,7 +85,7 @@ def plan(
         budget = (memory - driver) / count - _by_engine(model, BASE, USUAL_BASE)
         found = _best(model, segmentation, space, [block] if block else list(_candidates(model, space)), budget)
         if found:
-            return Plan(*found, int(budget / pixel_bytes(model, segmentation)), count)
+            return Plan(*found, int(budget / piece_bytes(model, segmentation)), count)
     smallest = f"blocks of {'×'.join(map(str, block))}" if block else "the smallest blocks"
     raise UserError(
         f"memory: got {memory / 1e9:.2g} GB, expected more, for {smallest} do not fit one worker; give more memory"
@@ -125,6 +137,8 @@ def _best(
     fitting: list[tuple[float, int, Space, Space]] = []
     for block in blocks:
         core, seen = _in_the_midst(block, space, model, segmentation)
+        if not dense(segmentation) and piece_bytes(model, segmentation) * _pixels(beyond(core, space, block)) > budget:
+            continue  # a block of a piece that is cut would not fit
         left = budget - _pixels(seen) * pixel_bytes(model, segmentation)
         try:
             tile = fitting_tile(model.runner, space, model.offsets, left, seen)

@@ -13,7 +13,7 @@ import numpy as np
 
 from segraft.blocks import graph, separate
 from segraft.blocks.arrays import for_workers, place
-from segraft.blocks.cluster import refuse_import, workers
+from segraft.blocks.cluster import check_installed, refuse_import, workers
 from segraft.blocks.job import Job
 from segraft.blocks.orders import Extras, Workers, job_of, settings_of, with_scale
 from segraft.blocks.plan import dense
@@ -77,7 +77,8 @@ def predict(
     blocks : shape of the blocks in pixels; or auto, what the memory of a worker holds
     scheduler : address of a Dask scheduler, ``tcp://HOST:8786``; by default processes of this machine
     workers : processes of this machine; by default one for each core, fewer where memory is short
-    max_memory : gigabytes that the workers share; by default 60 % of the machine's. On a cluster, of each worker
+    max_memory : gigabytes that the workers share; by default 60 % of the machine's. On a cluster those that a task may
+        take, by default of what its workers are allowed
     table : write size, position and intensity of each object as ``.csv`` or ``.parquet``
     outlines : write the outlines of each object as GeoJSON, of images alone
     segmenter, foreground_threshold, thickness, minimum_size, fill, scale, voxel_size, object_size, channels,
@@ -102,6 +103,7 @@ def run(
     model: str | Path, image: Any, out: Path, options: PredictOptions, extras: Extras, hands: Workers, loaded: Model
 ) -> int:
     """Segment an image with a model, loaded already; see ``predict``."""
+    check_installed()
     options.check(loaded.runner, loaded.config)
     graph.check(options.segmentation(loaded.config))
     folder = WorkFolder(_checked(out).absolute().with_name(f".{out.stem}.blocks"))
@@ -122,7 +124,8 @@ def run(
         else:
             folder.agree(settings)
             place(given.where, source)
-            with workers(hands.scheduler, count, (hands.memory - hands.driver(loaded)) / count) as client:
+            memory = (hands.memory - hands.driver(loaded)) / count
+            with workers(hands.scheduler, count, memory, hands.patience) as client:
                 stages = Distributed(job, client, hands.patience)
                 objects = _segment(stages, loaded, options, out, extras)
         shutil.rmtree(folder.path, ignore_errors=True)

@@ -10,6 +10,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from socket import gethostname
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from segraft.blocks.job import Job
 from segraft.blocks.stages import Task
@@ -60,13 +61,17 @@ class Distributed:
     patience: float = 60.0
     """Seconds to wait for workers while there are none."""
     took: list[Stage] = field(default_factory=list)
+    begun: float = 0.0
+    """When the stage began, in seconds since 1970."""
+    name: str = field(default_factory=lambda: uuid4().hex)
+    """Of the run, for tasks of two runs on one scheduler must not be taken for one."""
 
     def __call__(self, stage: str, words: str, task: Task, numbers: Sequence[int]) -> None:
         """Do a stage for the blocks that are not done.
 
         Raises ``UserError`` as the task does, and where workers die time and again.
         """
-        begun, told = time.perf_counter(), Stage(words)
+        self.begun, begun, told = time.time(), time.perf_counter(), Stage(words)
         pending = [number for number in numbers if not self.job.folder.has(stage, number)]
         self.took.append(told)
         with counted(words, len(numbers), len(numbers) - len(pending)) as tell:
@@ -91,30 +96,37 @@ class Distributed:
 
         rest = iter(pending)
         try:
-            hand_out(AHEAD * (sum(self.client.nthreads().values()) or 1))
+            hand_out(self._wanted())
             while running:
                 future = self._next(ended)
-                yield self._result(future, running.pop(future))
-                hand_out(1)
+                if future is not None:
+                    yield self._result(future, running.pop(future))
+                hand_out(max(0, self._wanted() - len(running)))  # workers come and go
         except BaseException:
             with suppress(Exception):  # the scheduler may be gone
                 self.client.cancel(list(running), force=True)
             raise
 
+    def _wanted(self) -> int:
+        """How many tasks are to be handed out at a time: some per thread that there is now."""
+        try:
+            return AHEAD * max(1, sum(self.client.nthreads().values()))
+        except (OSError, TimeoutError):
+            return 1  # the scheduler is gone, which the next result tells
+
     def _submit(self, stage: str, task: Task, number: int) -> Any:
-        key = f"{stage}-{number}-{id(self):x}"
+        key = f"{stage}-{number}-{self.name}"
         return self.client.submit(do, self.job, stage, task, number, key=key, pure=False)
 
     def _next(self, ended: SimpleQueue) -> Any:
-        """The next task that ended; ``UserError`` where all workers are gone and none comes for a while."""
+        """The next task that ended, or None after a while; ``UserError`` where all workers are gone and none comes."""
         missing = None
         while True:
             try:
                 return ended.get(timeout=LOOK)
             except Empty:
                 if self._staffed():
-                    missing = None
-                    continue
+                    return None
             now = time.monotonic()
             missing = missing or now
             if now - missing >= self.patience:
@@ -154,7 +166,7 @@ class Distributed:
 
     def _killed(self, number: int) -> UserError:
         """What to say of a block whose workers died time and again."""
-        told = self.client.get_events("worker-restart-memory")
+        told = [(at, event) for at, event in self.client.get_events("worker-restart-memory") if at >= self.begun]
         if not told:
             return UserError(
                 f"blocks: got workers that died time and again at {self._place(number)}, expected them to live; see "

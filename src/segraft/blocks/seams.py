@@ -6,10 +6,11 @@ import numpy as np
 
 from segraft.blocks.cutting import grown
 from segraft.blocks.groups import GROUPS, joined
-from segraft.blocks.job import Job
+from segraft.blocks.job import Job, opened
 from segraft.blocks.pieces import Piece, frame_of, gather, partition
 from segraft.labels.contingency import contingency
 from segraft.model.tiling import Region, overlap, within
+from segraft.types import Space
 
 CUT, SEAMS, STITCHED = "cut", "seams", "stitched"
 """Stages: labels of a block and what surrounds it; which of them are those of the next blocks; final numbers."""
@@ -19,10 +20,14 @@ SAME = 0.5
 """Overlap, over union, of two segments where both blocks see them, from which on they are one."""
 
 
-def region_of(job: Job, number: int) -> Region:
+def beyond(core: Region, space: Space, block: Space) -> Region:
     """A block with what is partitioned around it."""
-    reach = min(OVERLAP[len(job.space)], *job.grid.block)
-    return frame_of(job, grown(job.grid.box(number), job.space, reach))
+    return grown(core, space, min(OVERLAP[len(space)], *block))
+
+
+def region_of(job: Job, number: int) -> Region:
+    """The same, with the rim that thickness looks at."""
+    return frame_of(job, beyond(job.grid.box(number), job.space, job.grid.block))
 
 
 def large_parts(job: Job, number: int) -> list[Piece]:
@@ -33,6 +38,7 @@ def large_parts(job: Job, number: int) -> list[Piece]:
 
 def cut_block(job: Job, number: int) -> None:
     """Partition what a block holds of pieces that are too large; segments inside it are numbered first."""
+    opened.cache_clear()  # whatever the network has taken
     region = region_of(job, number)
     parts = [part for block in job.grid.touched(region) for part in large_parts(job, block)]
     affinities, inside, _ = gather(job, parts, region)

@@ -26,8 +26,9 @@ from segraft.segment.mutex import mutex_watershed
 from segraft.segment.watershed import watershed_fragments
 from segraft.types import Offsets, Space
 
-FACES, CONNECTED, THICK = "faces", "connected", "thick-{}"
-"""Stages: the outer layers of a block; edges across the faces to the next blocks; what is thick after so many turns."""
+FACES, CONNECTED, THICK = f"{NETWORK}.faces", "connected", "thick-{}"
+"""What the network's stage keeps of outer layers; stages: edges across the faces to the next blocks; what is thick
+after so many turns."""
 HALO = 32
 """Pixels in plane around a block that fragments are cut with; see docs/results.md for what others give."""
 BASES, NUMBERS, FINAL = "bases", "numbers", "final"

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -22,6 +24,10 @@ MANY = 1000
 """Files per folder."""
 LARGE = 2**16
 """Bytes from which on an array is compressed."""
+LARGEST = 2**31 - 2**16
+"""Bytes up to which Blosc compresses."""
+PART = "."
+"""Between the name of a stage and that of what it writes besides: the stage's own file is the record of both."""
 SETTINGS = "settings.json"
 LOCK = "lock"
 Arrays = dict[str, np.ndarray]
@@ -51,14 +57,8 @@ class WorkFolder:
     def load(self, stage: str, number: int, *keys: str) -> Arrays:
         """Read what a stage gave for a block, all of it or some arrays."""
         path = self.file(stage, number)
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return {key: _unpacked(file[key]) for key in keys or file.files}
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{path} cannot be read ({reason}), expected what a block before gave; remove that file and run again"
-            ) from error
+        with self._damaged(stage, number), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {key: _unpacked(arrays[key]) for key in keys or arrays.files}
 
     def save_plain(self, stage: str, number: int, array: np.ndarray) -> None:
         """Write an array of which parts are read, see ``mapped``."""
@@ -69,8 +69,22 @@ class WorkFolder:
     def mapped(self, stage: str, number: int) -> np.ndarray:
         """An array that ``save_plain`` wrote; parts are read when they are used."""
         path = self.file(stage, number, ".npy")
-        empty = path.stat().st_size < LARGE  # one without entries cannot be mapped
-        return np.load(path, mmap_mode=None if empty else "r", allow_pickle=False)
+        with self._damaged(stage, number, ".npy"):
+            small = path.stat().st_size < LARGE  # one without entries cannot be mapped
+            return np.load(path, mmap_mode=None if small else "r", allow_pickle=False)
+
+    @contextmanager
+    def _damaged(self, stage: str, number: int, suffix: str = ".npz") -> Iterator[None]:
+        """Say which record to remove where a file is missing or damaged: that of the stage that wrote it."""
+        try:
+            yield
+        except (OSError, EOFError, BadZipFile, zlib.error, ValueError, KeyError, RuntimeError) as error:
+            path, record = self.file(stage, number, suffix), self.file(stage.partition(PART)[0], number)
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise UserError(
+                f"{path} cannot be read ({reason}), expected what a block gave before; remove {record} and run again: "
+                "that block is done anew"
+            ) from error
 
     def settings(self) -> dict[str, Any]:
         """What is recorded of the run; nothing where there is none."""
@@ -127,8 +141,8 @@ def differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:
 
 
 def _packed(array: np.ndarray) -> np.ndarray:
-    """A large array as compressed bytes that tell its type and shape; others as they are."""
-    if array.nbytes < LARGE:
+    """A large array as compressed bytes that tell its type and shape; others, and the largest, as they are."""
+    if not LARGE <= array.nbytes <= LARGEST:
         return array
     from numcodecs import Blosc
 

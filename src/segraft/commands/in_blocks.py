@@ -44,6 +44,13 @@ class InBlocks:
     table: str | None
     """Suffix of the table; None without one."""
     outlines: bool
+    unfit: Sequence[str] = ()
+    """Options that are given, and that blocks do not have."""
+
+    def check(self) -> None:
+        """Raise ``UserError`` for options that blocks do not have."""
+        if self.unfit:
+            raise UserError(f"{' and '.join(self.unfit)}: got blocks, which give an OME-Zarr of one image; omit that")
 
     def __call__(self, image: Any, out: Path) -> int:
         """Segment an image into ``NAME.zarr`` and return how many objects there are."""
@@ -85,16 +92,9 @@ def need_blocks(options: Mapping[str, Any]) -> None:
         raise UserError(f"{' and '.join(given)}: got no blocks, expected them with that; add --blocks auto")
 
 
-def predict_all(
-    images: Sequence[str | Path], out: Path, segment: InBlocks, unfit: Mapping[str, bool], skip_existing: bool
-) -> int:
-    """Segment images into ``OUT.zarr``, or several into a folder; see `segraft.commands.predict.predict`.
-
-    ``unfit`` are options that blocks do not have, by name, and whether they are given.
-    """
-    given = [name for name, value in unfit.items() if value]
-    if given:
-        raise UserError(f"{' and '.join(given)}: got blocks, which give an OME-Zarr of one image; omit that")
+def predict_all(images: Sequence[str | Path], out: Path, segment: InBlocks, skip_existing: bool) -> int:
+    """Segment images into ``OUT.zarr``, or several into a folder; see `segraft.commands.predict.predict`."""
+    segment.check()
     urls = [image for image in images if is_url(image)]
     found = [*urls, *(list_images([image for image in images if not is_url(image)]) if len(urls) < len(images) else [])]
     if not found:

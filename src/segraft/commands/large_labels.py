@@ -57,7 +57,7 @@ def _of_box(opened: Sequence[OpenSource], box: Window) -> Contingency:
 
 
 def _side(opened: Sequence[OpenSource], space: Space) -> Space:
-    """The size of a box: whole chunks of both files, as long as can be along the last axes."""
+    """The size of a box: at least the larger of both files' chunks, as long as can be along the last axes."""
     stored = [each.series.chunks for each in opened]
     axes = [each.source.layout.axes for each in opened]
     chunks = [tuple(sizes[axis] for axis in of) for sizes, of in zip(stored, axes, strict=True) if sizes is not None]

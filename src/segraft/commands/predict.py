@@ -134,12 +134,12 @@ def predict(
     loaded = load(model, device)
     hands = Workers(blocks or "auto", scheduler, workers, max_memory)
     suffix = (".parquet" if parquet else ".csv") if table or parquet else None
-    large = InBlocks(model, loaded, replace(chosen, tile=None, max_memory=None), hands, suffix, outlines)
+    unfit = {"dataset": dataset, "overlay": overlay, "planes": planes, "series": series is not None, "tile": tile}
+    unfit |= {"normalise series": normalise == "series", f"format {format}": format not in FORMATS}
+    lacking = [name for name, value in unfit.items() if value]
+    large = InBlocks(model, loaded, replace(chosen, tile=None, max_memory=None), hands, suffix, outlines, lacking)
     if blocks is not None:
-        series_of = series is not None or normalise == "series"
-        unfit = {"dataset": dataset is not None, "overlay": overlay, "planes": planes, "series": series_of}
-        unfit |= {"tile": tile is not None, f"format {format}": format not in FORMATS}
-        return predict_all(images, out, large, unfit, skip_existing)
+        return predict_all(images, out, large, skip_existing)
     need_blocks({"workers": workers, "scheduler": scheduler, "parquet": parquet})
     place = _place(out, format, {"table": table, "outlines": outlines, "overlay": overlay})
     segment = Segmenting(loaded, chosen, true_foreground, planes)
@@ -205,6 +205,7 @@ def _in_blocks(large: InBlocks, image: Path, out: Path, skip_existing: bool) -> 
     """Segment an image that does not fit the memory; False where the result is there already and stays."""
     if skip_existing and out.exists():
         return False
+    large.check()
     say(f"{image} does not fit {large.hands.memory / 1e9:.2g} GB: it is segmented in blocks, into {out}")
     say(f"{out}: {large(image, out)} objects")
     return True

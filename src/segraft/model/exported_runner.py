@@ -65,11 +65,14 @@ class ExportedRunner(ABC):
         self.geometry.check_input((1, *window.shape))
         try:
             return self._said(np.ascontiguousarray(window, np.float32)[None])
+        except MemoryError:
+            raise
         except Exception as error:  # the libraries' exceptions have no common base but this
             size = " × ".join(map(str, window.shape[1:]))
             reason = " ".join(str(error).split())
             raise UserError(
-                f"{self.path} cannot be run on a tile of {size} pixels ({reason}); set a smaller tile"
+                f"{self.path} cannot be run on a tile of {size} pixels ({reason}); set a smaller tile, "
+                "or in blocks less --max-memory"
             ) from error
 
     def memory(self, window: Space) -> float:
