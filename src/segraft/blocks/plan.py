@@ -26,7 +26,10 @@ USUAL_BASE = 0.3e9
 DRIVER = {"PyTorch": 0.5e9}
 USUAL_DRIVER = 0.25e9
 """Bytes of the driver, likewise; what grows with the number of objects is not among them."""
-SIDES = {2: ((), (256, 512, 768, 1024, 2048)), 3: ((8, 16, 32, 64, 128), (64, 128, 192, 256, 512))}
+SIDES = {
+    2: ((), (256, 512, 768, 1024, 2048)),
+    3: ((8, 12, 16, 24, 32, 40, 48, 64, 96, 128), (64, 80, 96, 112, 128, 144, 160, 192, 224, 256, 384, 512)),
+}
 """Sections, and pixels in plane, of the blocks that are tried, by dimension."""
 EDGE = 50.0
 """Bytes of an edge of a graph of pixels, while the mutex watershed partitions it."""
