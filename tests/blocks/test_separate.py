@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segraft.blocks import maps
+from segraft.blocks import maps, pieces
 from segraft.blocks.separate import segment
 from segraft.model.config import Segmentation
 from shared.echo import cells, echo, job_of, whole
@@ -32,21 +32,15 @@ def scenes(draw, ndim):
     return draw(st.integers(0, 10**6)), space, block, draw(st.sampled_from([0.2, 0.5, 0.9])), draw(RULES)
 
 
-@settings(max_examples=20, deadline=None)
-@given(scene=scenes(2))
-def test_in_blocks_is_whole(scene, tmp_path_factory):
+@settings(max_examples=30, deadline=None)
+@given(scene=st.one_of(scenes(2), scenes(3)), late=st.booleans())
+def test_in_blocks_is_whole(scene, late, tmp_path_factory):
+    """Also where pieces inside a block are left to the stage of those that cross faces, as large ones are."""
     seed, space, block, density, rules = scene
-    image = cells(seed, space, density)
-    labels, _ = in_blocks(job_of(tmp_path_factory.mktemp("run"), image, block, rules), segment)
-    assert same(labels, whole(image, rules))
-
-
-@settings(max_examples=10, deadline=None)
-@given(scene=scenes(3))
-def test_in_blocks_is_whole_of_volumes(scene, tmp_path_factory):
-    seed, space, block, density, rules = scene
-    image = cells(seed, space, density, 0.8)
-    labels, _ = in_blocks(job_of(tmp_path_factory.mktemp("run"), image, block, rules), segment)
+    image = cells(seed, space, density, *([0.8] * (len(space) == 3)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "SMALL", 0 if late else pieces.SMALL)
+        labels, _ = in_blocks(job_of(tmp_path_factory.mktemp("run"), image, block, rules), segment)
     assert same(labels, whole(image, rules))
 
 
