@@ -105,14 +105,42 @@ def test_fragments_are_one_across_faces_where_both_sides_see_them(tmp_path):
     assert same(labels, whole(image, job.segmentation))
 
 
-@pytest.mark.parametrize("segmenter", ["waterz", "multicut", "mutex"])
-def test_filled_tissue_has_no_gaps_and_keeps_its_segments(tmp_path, segmenter):
-    image = cells(3, (60, 50), 0.8)
-    rules = Segmentation(segmenter, thickness=0.0)
-    bare, _ = in_blocks(job_of(tmp_path / "bare", image, (30, 25), rules), graph.segment)
-    filled, _ = in_blocks(job_of(tmp_path / "filled", image, (30, 25), replace(rules, fill=True)), graph.segment)
-    assert filled.all()
+@st.composite
+def filled_tissue(draw):
+    """An image that has gaps, and rules by which segments are dropped or joined before it is filled."""
+    space = draw(st.sampled_from([(60, 50), (33, 64), (3, 30, 28)]))
+    rules = Segmentation(
+        draw(st.sampled_from(["waterz", "multicut", "mutex"])),
+        thickness=draw(st.sampled_from([0.0, 2.0])),
+        minimum_size=draw(st.sampled_from([0, 9, 30, 300])),
+        fill=True,
+    )
+    return cells(draw(st.integers(0, 10**6)), space, draw(st.sampled_from([0.3, 0.5, 0.8]))), rules
+
+
+@settings(max_examples=20, deadline=None)
+@given(scene=filled_tissue())
+def test_a_block_that_is_the_whole_image_is_filled_as_in_memory(scene, tmp_path_factory):
+    """Small segments vanish before what is left grows over them and over all that they might have grown over."""
+    image, rules = scene
+    labels, _ = in_blocks(job_of(tmp_path_factory.mktemp("run"), image, image.shape[1:], rules), graph.segment)
+    assert same(labels, whole(image, rules))
+
+
+@settings(max_examples=20, deadline=None)
+@given(scene=filled_tissue(), cuts=st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(1, 3)))
+def test_filled_tissue_has_no_gaps_and_keeps_its_segments(scene, cuts, tmp_path_factory):
+    """But for the sections of a block that hold no segment, which stay empty."""
+    image, rules = scene
+    space, folder = image.shape[1:], tmp_path_factory.mktemp("run")
+    block = tuple(ceil(size / parts) for size, parts in zip(space, cuts[-len(space) :], strict=True))
+    bare, _ = in_blocks(job_of(folder / "bare", image, block, replace(rules, fill=False)), graph.segment)
+    job = job_of(folder / "filled", image, block, rules)
+    filled, _ = in_blocks(job, graph.segment)
     np.testing.assert_array_equal(filled[bare > 0], bare[bare > 0])
+    for box in job.grid:
+        held = bare[box].any(axis=(-2, -1), keepdims=True)
+        assert ((filled[box] > 0) == held).all()
 
 
 def test_segments_of_the_mutex_watershed_that_touch_in_a_block_stay_apart(tmp_path):

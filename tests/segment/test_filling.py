@@ -17,7 +17,7 @@ from segraft.data import open_dataset
 from segraft.errors import UserError
 from segraft.labels.borders import widen_borders
 from segraft.segment import SEGMENTERS
-from segraft.segment.filling import fill
+from segraft.segment.filling import fill, relevant
 
 SPARSE = arrays.arrays(
     np.uint32,
@@ -49,6 +49,31 @@ def test_everything_is_filled_and_segments_stay(labels: np.ndarray, seed: int) -
         assert set(np.unique(after)) == (set(np.unique(before)) - {0} or {0})
     assert np.array_equal(fill(filled, affinities), filled)
     assert np.array_equal(fill(labels[0], affinities[1:, 0]), filled[0]), "sections do not see each other"
+
+
+@given(
+    st.one_of(arrays.array_shapes(min_dims=ndim, max_dims=ndim, min_side=1, max_side=12) for ndim in (2, 3)),
+    st.integers(0, 2**32 - 1),
+)
+def test_relevant_affinities_fill_as_all_do_whatever_vanishes(shape: tuple[int, ...], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 6, shape).astype(np.uint32)
+    nearest = rng.random((len(shape), *shape), np.float32) ** rng.choice([1, 3])
+    kept = relevant(labels, labels > 2, nearest)
+    gone = np.isin(labels, rng.choice([3, 4, 5], rng.integers(0, 4), replace=False))
+    left = np.where(gone, 0, labels)
+    np.testing.assert_array_equal(fill(left, kept), fill(left, nearest))
+    assert (kept <= nearest).all()
+
+
+def test_few_affinities_are_relevant() -> None:
+    """Those within segments that stay, and those along membranes that nothing binds, are not."""
+    labels = np.zeros((20, 30), np.uint32)
+    labels[:, :10], labels[:, 20:] = 1, 2
+    nearest = np.full((2, 20, 30), 0.9, np.float32)
+    nearest[:, :, 13:18] = 0.1
+    kept = relevant(labels, labels > 2, nearest)
+    assert np.unique(np.nonzero(kept)[2]).tolist() == [10, 11, 12, 17, 18, 19, 20]
 
 
 @given(SPARSE)

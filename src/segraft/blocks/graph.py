@@ -14,10 +14,12 @@ from segraft.blocks.stages import Found, Run
 from segraft.blocks.tissue import (
     BASES,
     CONNECTED,
+    FILLED,
     FINAL,
     NUMBERS,
     THICK,
     connect_faces,
+    fill_block,
     find_deep,
     fragment_block,
     labels_of,
@@ -58,6 +60,8 @@ def segment(job: Job, run: Run) -> Found:
     regions, within_block = merged(job, united)
     numbers = _absorbed(job, run, regions, _groups(job, regions, within_block), united)
     job.folder.save_plain(FINAL, 0, numbers)
+    if job.segmentation.fill:
+        run(FILLED, "filling", fill_block, blocks)
     return Found(int(numbers.max()), labels_of, 0)
 
 

@@ -3,7 +3,7 @@
 Fragments are cut block by block, in 3-D section by section, with what surrounds the block in plane, so that those at
 its faces are as in the whole image; what both sides of a face see alike is one. The statistics of edges inside a block
 are taken at once, those across faces from the layers on both sides, and added up exactly
-(``bioimage_cpp.graph.distributed``), so that the affinities are never stored.
+(``bioimage_cpp.graph.distributed``), so that affinities are stored only where segments may grow at last.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from segraft.blocks.seams import same_segments
 from segraft.labels.relabel import following
 from segraft.model.tiling import Region, overlap, within
 from segraft.segment.arguments import clipped
-from segraft.segment.filling import fill
+from segraft.segment.filling import fill, relevant
 from segraft.segment.fragments import deep_pixels
 from segraft.segment.mutex import mutex_watershed
 from segraft.segment.watershed import watershed_fragments
 from segraft.types import Offsets, Space
 
-FACES, CONNECTED, THICK = f"{NETWORK}.faces", "connected", "thick-{}"
-"""What the network's stage keeps of outer layers; stages: edges across the faces to the next blocks; what is thick
-after so many turns."""
+FACES = f"{NETWORK}.faces"
+"""What the network's stage keeps of outer layers."""
+CONNECTED, THICK, FILLED = "connected", "thick-{}", "filled"
+"""Stages: edges across the faces to the next blocks; what is thick after so many turns; final labels, grown over what
+has none."""
 HALO = 32
 """Pixels in plane around a block that fragments are cut with; see docs/results.md for what others give."""
 BASES, NUMBERS, FINAL = "bases", "numbers", "final"
@@ -50,11 +52,12 @@ def fragment_block(job: Job, number: int) -> None:
     every, count = _numbered(_fragments(job, affinities, probability > segmentation.foreground_threshold), place)
     numbers, nearest = np.ascontiguousarray(every[place]), clipped(np.ascontiguousarray(affinities[:ndim, *place]))
     edges, stats = _stats(numbers.astype(np.uint64), nearest, job.offsets[:ndim], (0,) * ndim)
-    filled = {"filled": fill(numbers, nearest)} if segmentation.fill else {}
-    weights = {f"weights{axis}": np.moveaxis(nearest[axis], axis, 0)[0] for axis in range(ndim)}
     sizes = np.bincount(numbers.reshape(-1), minlength=count + 1)
+    small = sizes < segmentation.minimum_size
+    growing = {"growing": relevant(numbers, small[numbers], nearest)} if segmentation.fill else {}
+    weights = {f"weights{axis}": np.moveaxis(nearest[axis], axis, 0)[0] for axis in range(ndim)}
     job.folder.save(FACES, number, **faces(numbers), **_beyond(every, place), **weights)
-    job.folder.save(NETWORK, number, labels=numbers, sizes=sizes, edges=edges, stats=stats, count=count, **filled)
+    job.folder.save(NETWORK, number, labels=numbers, sizes=sizes, edges=edges, stats=stats, count=count, **growing)
 
 
 def _numbered(fragments: np.ndarray, place: Region) -> tuple[np.ndarray, int]:
@@ -151,10 +154,21 @@ def _count(job: Job, block: int) -> int:
     return int(job.folder.load(NETWORK, block, "count")["count"])
 
 
-def labels_of(job: Job, number: int) -> np.ndarray:
-    """Final labels ``(*block)`` of a block, uint64."""
+def segments_of(job: Job, number: int) -> np.ndarray:
+    """Final segments ``(*block)`` of a block, uint64; 0 where there was no fragment, or one that vanished."""
     base = int(job.folder.mapped(BASES, 0)[number])
-    own = job.folder.load(NETWORK, number)
+    own = job.folder.load(NETWORK, number, "labels", "count")
     numbers = job.folder.mapped(FINAL, 0)[base : base + int(own["count"]) + 1].astype(np.uint64)
     numbers[0] = 0
-    return numbers[own.get("filled", own["labels"])]
+    return numbers[own["labels"]]
+
+
+def fill_block(job: Job, number: int) -> None:
+    """Let the final segments of a block grow over all pixels of its sections that have none."""
+    growing = job.folder.load(NETWORK, number, "growing")["growing"]
+    job.folder.save(FILLED, number, labels=fill(segments_of(job, number), growing))
+
+
+def labels_of(job: Job, number: int) -> np.ndarray:
+    """Final labels ``(*block)`` of a block, uint64."""
+    return job.folder.load(FILLED, number)["labels"] if job.segmentation.fill else segments_of(job, number)

@@ -10,6 +10,8 @@ from segraft.types import Stored
 
 TOGETHER = 0.5
 """Affinity above which two pixels belong together; below, affinities of a membrane tell no more than noise does."""
+PLANE = (-2, -1)
+"""The axes that a section has."""
 
 
 def fill(labels: np.ndarray, affinities: Stored) -> np.ndarray:
@@ -47,10 +49,34 @@ def _fill_section(labels: np.ndarray, nearest: np.ndarray) -> np.ndarray:
 
 
 def _strongest(nearest: np.ndarray) -> np.ndarray:
-    """The strongest affinity of each pixel ``(y, x)`` to one of its four neighbours."""
+    """The strongest affinity of each pixel ``(*space)`` to one of its four neighbours in plane; of ``(2, *space)``."""
     strongest = np.zeros(nearest.shape[1:], np.float32)
-    for axis, affinity in enumerate(nearest):
+    for axis, affinity in zip(PLANE, nearest, strict=True):
         lines, edges = np.moveaxis(strongest, axis, 0), np.moveaxis(affinity, axis, 0)[1:]
         np.maximum(lines[1:], edges, out=lines[1:])
         np.maximum(lines[:-1], edges, out=lines[:-1])
     return strongest
+
+
+def relevant(labels: np.ndarray, vanishing: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    """Keep the affinities that ``fill`` will look at, should some segments vanish before; all others become 0.
+
+    They are few and compress well, to be filled from later, with the same result as from all.
+
+    Parameters
+    ----------
+    labels : ``(*space)``, 0 background
+    vanishing : ``(*space)``, the pixels of segments that may vanish
+    nearest : ``(ndim, *space)``, clipped to [0, 1]
+
+    Returns affinities ``(ndim, *space)``.
+    """
+    free = (labels == 0) | vanishing
+    reached = (labels > 0) | (_strongest(nearest[-2:]) > TOGETHER)
+    kept = np.zeros_like(nearest)
+    for axis in PLANE:
+        ends, own, into = (np.moveaxis(each, axis, 0) for each in (free, nearest[axis], kept[axis]))
+        inside = np.moveaxis(reached, axis, 0)
+        looked_at = (ends[1:] | ends[:-1]) & inside[1:] & inside[:-1]
+        np.copyto(into[1:], own[1:], where=looked_at)
+    return kept
