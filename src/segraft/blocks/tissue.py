@@ -13,6 +13,7 @@ from math import floor
 import numpy as np
 
 from segraft.blocks.cutting import grown
+from segraft.blocks.groups import joined
 from segraft.blocks.job import Job, opened
 from segraft.blocks.maps import maps
 from segraft.blocks.pieces import NETWORK, faces
@@ -53,8 +54,10 @@ def fragment_block(job: Job, number: int) -> None:
     numbers, nearest = np.ascontiguousarray(every[place]), clipped(np.ascontiguousarray(affinities[:ndim, *place]))
     edges, stats = _stats(numbers.astype(np.uint64), nearest, job.offsets[:ndim], (0,) * ndim)
     sizes = np.bincount(numbers.reshape(-1), minlength=count + 1)
-    small = sizes < segmentation.minimum_size
-    growing = {"growing": relevant(numbers, small[numbers], nearest)} if segmentation.fill else {}
+    growing = {}
+    if segmentation.fill:
+        vanishing = _vanishing(sizes, edges, segmentation.minimum_size)
+        growing["growing"] = relevant(numbers, vanishing[numbers], nearest)
     weights = {f"weights{axis}": np.moveaxis(nearest[axis], axis, 0)[0] for axis in range(ndim)}
     job.folder.save(FACES, number, **faces(numbers), **_beyond(every, place), **weights)
     job.folder.save(NETWORK, number, labels=numbers, sizes=sizes, edges=edges, stats=stats, count=count, **growing)
@@ -70,6 +73,18 @@ def _numbered(fragments: np.ndarray, place: Region) -> tuple[np.ndarray, int]:
     numbers = np.zeros(total + 1, np.uint32)
     numbers[order] = np.arange(1, total + 1)
     return numbers[fragments], int(inside.sum())
+
+
+def _vanishing(sizes: np.ndarray, edges: np.ndarray, minimum_size: int) -> np.ndarray:
+    """Which fragments ``(fragments + 1,)``, of so many pixels and touching as ``edges`` say, may vanish at last.
+
+    A small segment vanishes where it touches no larger one. Then all that it touches is as small as it, and so on: none
+    that hangs together with a fragment that is large enough vanishes.
+    """
+    pieces = joined(np.array([len(sizes) - 1]), edges.astype(np.int64) - 1)
+    stays = np.zeros(len(pieces), bool)
+    stays[pieces[sizes[1:] >= minimum_size]] = True
+    return np.append(False, ~stays[pieces])
 
 
 def _beyond(every: np.ndarray, place: Region) -> dict[str, np.ndarray]:
