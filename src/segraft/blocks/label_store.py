@@ -171,10 +171,16 @@ def write_coarser(path: str | Path, level: int, box: Region) -> None:
     _write(path, level, box, labels)
 
 
+def factors(path: str | Path) -> list[tuple[int, ...]]:
+    """Return for each level how many pixels of the finest level a pixel covers per axis."""
+    scales = [each["coordinateTransformations"][0]["scale"] for each in _datasets(path)]
+    return [tuple(round(long / short) for long, short in zip(scale, scales[0], strict=True)) for scale in scales]
+
+
 def _steps(path: str | Path, level: int) -> list[int]:
     """Return how many pixels of the next finer level a pixel of a level covers per axis."""
-    finer, coarser = (each["coordinateTransformations"][0]["scale"] for each in _datasets(path)[level - 1 : level + 1])
-    return [round(long / short) for long, short in zip(coarser, finer, strict=True)]
+    finer, coarser = factors(path)[level - 1 : level + 1]
+    return [long // short for long, short in zip(coarser, finer, strict=True)]
 
 
 def tidy(path: str | Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,11 +18,15 @@ from segraft.blocks.resized import labels_back
 from segraft.blocks.stages import Found, Run
 from segraft.blocks.survey import check_unchanged
 from segraft.labels.relabel import id_dtype
+from segraft.terminal.progress import say
 
 WRITTEN, HELD, LEVEL, MEASURED, OUTLINED = "written", "held", "level-{}", "measured", "outlined"
 """Stages: labels of a block in the store; the same, and what the block holds of objects; a block of a coarser level;
 objects that begin in a block, and their outlines."""
 STORE = "labels.zarr"
+ROOM = 4
+"""An outline takes 430 bytes per edge of a pixel: of ragged objects up to so many times what a pixel takes that is
+partitioned."""
 
 
 def write(job: Job, run: Run, found: Found, measured: bool, voxel_size: Sequence[float] | None, about: dict) -> Path:
@@ -72,11 +77,25 @@ def write_measured(job: Job, run: Run, table: Path | None, outlines: Path | None
             if not job.folder.has(MEASURED, number):
                 job.folder.save(MEASURED, number, **begun._asdict())
         run(OUTLINED, "outlines", outline_block, blocks)
-        join_outlines(outlines, (job.folder.load(OUTLINED, number)["text"].tobytes() for number in blocks))
+        join_outlines(outlines, (job.folder.load(OUTLINED, number, "text")["text"].tobytes() for number in blocks))
+        _tell_coarse(job)
 
 
 def outline_block(job: Job, number: int) -> None:
-    """Outline the objects that begin in a block."""
-    objects = Objects(**job.folder.load(MEASURED, number))
-    text = outlines_of_block(job.folder.path / STORE, job.image_grid.box(number), objects)
-    job.folder.save(OUTLINED, number, text=np.frombuffer(text, np.uint8))
+    """Outline the objects that begin in a block: those whose boxes are too large for a worker coarsely."""
+    objects, grid = Objects(**job.folder.load(MEASURED, number)), job.image_grid
+    largest = max(job.largest // ROOM, math.prod(grid.block))
+    found = outlines_of_block(job.folder.path / STORE, grid.box(number), objects, largest)
+    job.folder.save(OUTLINED, number, text=np.frombuffer(found.text, np.uint8), steps=np.array(found.steps, np.int64))
+
+
+def _tell_coarse(job: Job) -> None:
+    """Say how many objects were outlined coarsely, if any."""
+    found = (job.folder.load(OUTLINED, number, "steps")["steps"] for number in range(len(job.image_grid)))
+    steps = np.concatenate(list(found))
+    if len(steps):
+        say(
+            f"objects that reach over more pixels than a worker's memory holds were outlined coarsely: {len(steps)}, "
+            f"in steps of up to {steps.max()} pixels (coarse in their properties); give more --max-memory, and another "
+            "output, to outline them exactly"
+        )

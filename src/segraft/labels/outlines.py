@@ -34,9 +34,9 @@ def outlines(labels: np.ndarray) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": features}
 
 
-def object_feature(number: int, polygons: list[list[Ring]]) -> dict[str, Any]:
-    """Return the feature of an object by its id and the polygons of its parts."""
-    return _feature(polygons, objectType="detection", name=str(number))
+def object_feature(number: int, polygons: list[list[Ring]], **more: Any) -> dict[str, Any]:
+    """Return the feature of an object by its id, the polygons of its parts, and ``more`` properties."""
+    return _feature(polygons, objectType="detection", name=str(number), **more)
 
 
 def _feature(polygons: list[list[Ring]], **properties: Any) -> dict[str, Any]:
@@ -90,9 +90,11 @@ def _rings(mask: np.ndarray) -> Iterator[np.ndarray]:
     following: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for start, end in _edges(mask):
         following.setdefault(start, []).append(end)
-    while following:
-        path = [next(iter(following))]
-        position = {path[0]: 0}
+    for first in tuple(following):  # the first one that is left would be searched among all that are gone
+        if first not in following:
+            continue
+        path = [first]
+        position = {first: 0}
         while path[-1] in following:
             choices = following[path[-1]]
             point = choices.pop()
