@@ -25,14 +25,21 @@ def test_quantiles_are_those_of_all_pixels(pixels: np.ndarray, q: float) -> None
 
 @given(PIXELS, st.integers(1, 20))
 def test_parts_that_are_merged_on_the_way_have_the_histogram_of_all(pixels: np.ndarray, size: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(histogram, "ROOM", 8)
-        tally = Tally(_room=8)
-        for start in range(0, len(pixels), size):
-            tally.add(Histogram.of(pixels[start : start + size]))
-        found, expected = tally.total(), Histogram.of(pixels)
+    tally = Tally(room=8)
+    for start in range(0, len(pixels), size):
+        tally.add(Histogram.of(pixels[start : start + size]))
+    found, expected = tally.total(), Histogram.of(pixels)
+    assert tally.complete
     np.testing.assert_array_equal(found.values, expected.values)
     np.testing.assert_array_equal(found.counts, expected.counts)
+
+
+@given(PIXELS, st.integers(1, 20), st.integers(1, 60))
+def test_too_many_values_are_not_held_whatever_the_parts(pixels: np.ndarray, size: int, most: int) -> None:
+    tally = Tally(most, room=8)
+    for start in range(0, len(pixels), size):
+        tally.add(Histogram.of(pixels[start : start + size]))
+    assert tally.complete == (len(np.unique(pixels)) <= most)
 
 
 def test_a_thinned_histogram_counts_all_pixels_and_hardly_moves_a_quantile(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from segraft.errors import UserError
-from segraft.images import survey
+from segraft.images import scale_by_parts, survey
 from segraft.images.normalisation import Normalisation, Scale
 from segraft.images.scale_by_parts import SAMPLE, measure_part, scale_of_parts
 from segraft.images.windows import Window
@@ -135,6 +136,65 @@ def test_large_images_of_floats_are_sampled_evenly() -> None:
     flat = image.reshape(1, -1)[:, ::2]
     assert found == PERCENTILES.scale(flat)
     assert found.ranges[0] == pytest.approx(PERCENTILES.scale(image).ranges[0], rel=0.01)
+
+
+@settings(max_examples=40, deadline=None)
+@given(images(("int32", "uint32", "int64", "uint16")), st.integers(1, 400), st.integers(1, 200), st.booleans())
+def test_integers_are_counted_while_they_have_few_values_and_sampled_evenly_beyond(
+    case: tuple[np.ndarray, tuple[int, ...]], most: int, sample: int, turned: bool
+) -> None:
+    """Whatever the parts. Those of 16 bits are always counted."""
+    image, part = case
+    with pytest.MonkeyPatch.context() as patch:
+        if image.dtype != np.uint16:
+            patch.setattr(scale_by_parts, "MOST", most)
+        patch.setattr(scale_by_parts, "SAMPLE", sample)
+        found = by_parts(image, part, PERCENTILES, turned)
+    flat, every = image.reshape(len(image), -1), -(-image[0].size // sample)
+    few = [image.dtype == np.uint16 or len(np.unique(channel)) <= most for channel in flat]
+    pixels = (channel[:: 1 if counted else every] for channel, counted in zip(flat, few, strict=True))
+    assert found.ranges == tuple(PERCENTILES.scale(channel[None]).ranges[0] for channel in pixels)
+    event(f"counted: {all(few)}")
+    assert found.sampled == (None if all(few) or every == 1 else len(flat[0, ::every]))
+
+
+def test_percentiles_of_sampled_integers_are_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their ranks differ by less than a tenth of a percent, also where few bright pixels spread the values."""
+    rng = np.random.default_rng(0)
+    image = (2**24 + 2**20 * gaussian_filter(rng.random((1, 1500, 1500)), (0, 3, 3))).astype(np.uint32)
+    bright = rng.random(image.shape) < 0.01
+    image[bright] = rng.integers(2**25, 2**32, bright.sum())
+    monkeypatch.setattr(scale_by_parts, "SAMPLE", 2**18)
+    monkeypatch.setattr(scale_by_parts, "MOST", 2**14)
+    found = by_parts(image, (400, 500), PERCENTILES)
+    assert found.sampled == image.size / 9
+    for value, percentile in zip(found.ranges[0], (1.0, 99.8), strict=True):
+        assert abs((image < value).mean() * 100 - percentile) < 0.1
+
+
+def test_memory_does_not_grow_with_the_values_of_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale_by_parts, "SAMPLE", 2**16)
+    monkeypatch.setattr(scale_by_parts, "MOST", 2**16)
+    rng, space = np.random.default_rng(0), (64, 256, 256)
+    sizes = []
+
+    def parts() -> Iterator[dict[str, np.ndarray]]:
+        for z in range(space[0]):
+            pixels = rng.integers(0, 2**31, (1, 1, *space[1:]), np.int32)
+            region = (slice(z, z + 1), slice(0, 256), slice(0, 256))
+            part = measure_part(lambda _, pixels=pixels: pixels, region, space, PERCENTILES)
+            sizes.append(sum(array.nbytes for array in part.values()))
+            yield part
+
+    tracemalloc.start()
+    try:
+        found = scale_of_parts(parts(), PERCENTILES)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.ranges[0] == pytest.approx((0.01 * 2**31, 0.998 * 2**31), rel=0.05)
+    assert max(sizes) < 20 * 2**16
+    assert peak < 25e6  # all values and their counts would take 50 MB
 
 
 def test_what_is_stored_of_a_part_is_small() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from zlib import crc32
 
@@ -16,6 +17,7 @@ from segraft.images.scale_by_parts import measure_part, scale_of_parts
 from segraft.images.survey import with_margin
 from segraft.images.windows import Window, in_words
 from segraft.model.tiling import within
+from segraft.terminal.progress import say
 
 SURVEY = "survey"
 """Stage: grey values and checksum of a block."""
@@ -31,7 +33,13 @@ def scale_of(job: Job, run: Run, normalisation: Normalisation | None) -> tuple[S
     if normalisation is None:
         return None, absent
     parts = (job.folder.load(SURVEY, block) for block in range(len(job.image_grid)))
-    return scale_of_parts(({key: part[key] for key in part if key not in OWN} for part in parts), normalisation), absent
+    scale = scale_of_parts(({key: part[key] for key in part if key not in OWN} for part in parts), normalisation)
+    if scale.sampled:
+        say(
+            f"{job.source.name} has too many different grey values to count: percentiles are those of {scale.sampled} "
+            f"evenly spaced pixels of {math.prod(job.image_grid.space)}"
+        )
+    return scale, absent
 
 
 OWN = ("crc", "absent")

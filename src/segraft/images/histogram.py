@@ -10,7 +10,7 @@ import numpy as np
 MOST = 2**18
 """Different values that a histogram `thinned` keeps."""
 ROOM = 2**22
-"""Values that are held before they are merged."""
+"""Values that a `Tally` holds before it merges them, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,40 @@ class Histogram:
 class Tally:
     """Histograms that come one after another, merged as memory asks for it."""
 
+    most: int | None = None
+    """Different values up to which they are held; of more none is."""
+    room: int = ROOM
+    """Values that are held before they are merged; more where most of them are different."""
     _held: list[Histogram] = field(default_factory=list)
-    _room: int = ROOM
+    _merged: int = 0
+    _many: bool = False
 
     def add(self, part: Histogram) -> None:
         """Count more pixels."""
+        if self._many:
+            return
         self._held.append(part)
-        if sum(len(each.values) for each in self._held) > self._room:
-            self._held = [self.total()]
-            self._room = max(ROOM, 2 * len(self._held[0].values))
+        if sum(len(each.values) for each in self._held) > max(self.room, 2 * self._merged):
+            self._merge()
+            self._merged = sum(len(each.values) for each in self._held)
+
+    def give_up(self) -> None:
+        """Hold nothing, now and later: there are too many values."""
+        self._held, self._many = [], True
+
+    @property
+    def complete(self) -> bool:
+        """Whether all pixels are held: there were not too many values."""
+        self._merge()
+        return not self._many
 
     def total(self) -> Histogram:
-        """All of them; at least one."""
-        return Histogram.together(self._held)
+        """All of them, if it is ``complete``; at least one."""
+        self._merge()
+        return self._held[0]
+
+    def _merge(self) -> None:
+        if len(self._held) > 1:
+            self._held = [Histogram.together(self._held)]
+        if self._held and self.most is not None and len(self._held[0].values) > self.most:
+            self.give_up()

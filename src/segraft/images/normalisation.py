@@ -24,6 +24,8 @@ class Scale:
     """Whether what is above 1 becomes 1 + log x: hot pixels and debris then shout less."""
     signal: bool | None = None
     """Whether any channel of the image shows more than noise; None where that was not measured."""
+    sampled: int | None = field(default=None, compare=False)
+    """Of how many pixels of a channel percentiles were taken; None where of all."""
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Map an image ``(C, *space)`` to float32; a channel without a range becomes zeros."""
