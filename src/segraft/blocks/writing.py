@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from segraft.blocks import label_store
-from segraft.blocks.job import Job
+from segraft.blocks.job import Job, opened
 from segraft.blocks.object_table import write_objects
 from segraft.blocks.objects import Objects, measure_block, merge
 from segraft.blocks.outlines import join_outlines, outlines_of_block
@@ -24,9 +24,6 @@ WRITTEN, HELD, LEVEL, MEASURED, OUTLINED = "written", "held", "level-{}", "measu
 """Stages: labels of a block in the store; the same, and what the block holds of objects; a block of a coarser level;
 objects that begin in a block, and their outlines."""
 STORE = "labels.zarr"
-ROOM = 4
-"""An outline takes 430 bytes per edge of a pixel: of ragged objects up to so many times what a pixel takes that is
-partitioned."""
 
 
 def write(job: Job, run: Run, found: Found, measured: bool, voxel_size: Sequence[float] | None, about: dict) -> Path:
@@ -82,9 +79,14 @@ def write_measured(job: Job, run: Run, table: Path | None, outlines: Path | None
 
 
 def outline_block(job: Job, number: int) -> None:
-    """Outline the objects that begin in a block: those whose boxes are too large for a worker coarsely."""
+    """Outline the objects that begin in a block: those whose boxes are too large for a worker coarsely.
+
+    An outline takes 430 bytes per edge between two pixels: of the most ragged pieces of foreground, whose pixels have
+    nearly one each, no more than to partition them took.
+    """
+    opened.cache_clear()  # whatever the network has taken
     objects, grid = Objects(**job.folder.load(MEASURED, number)), job.image_grid
-    largest = max(job.largest // ROOM, math.prod(grid.block))
+    largest = max(job.largest, math.prod(grid.block))
     found = outlines_of_block(job.folder.path / STORE, grid.box(number), objects, largest)
     job.folder.save(OUTLINED, number, text=np.frombuffer(found.text, np.uint8), steps=np.array(found.steps, np.int64))
 
