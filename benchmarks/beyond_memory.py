@@ -102,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="nuclei")
     parser.add_argument("--size", type=int, nargs="+", default=[8192, 8192])
-    parser.add_argument("--dtype", choices=["uint16", "float32"], default="uint16")
+    parser.add_argument("--dtype", choices=["uint16", "float32", "float64"], default="uint16")
     parser.add_argument("--max-memory", type=float, default=2.0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("beyond"))
