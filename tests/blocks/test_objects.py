@@ -37,12 +37,14 @@ def expected_columns(labels: np.ndarray, image: np.ndarray | None, voxel_size: A
     return {name: [row[name] for row in rows] for name in names if not name.startswith(WHOLE_MASKS)}
 
 
-IMAGES = (np.uint8, np.uint16, np.uint32, np.int16, np.float32)
+IMAGES = (np.uint8, np.uint16, np.uint32, np.int16, np.float32, np.bool_)
 
 
 def grey(dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Random grey values over the whole range of a type of integers, or around 0."""
+    """Random grey values over the whole range of a type of integers, or around 0; few of bool are true."""
     rng = np.random.default_rng(0)
+    if dtype == np.bool_:
+        return rng.random(shape) < 0.1
     if dtype == np.float32:
         return rng.normal(size=shape).astype(dtype)
     return rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, shape, dtype, endpoint=True)

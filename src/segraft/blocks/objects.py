@@ -65,6 +65,7 @@ def measure_block(labels: np.ndarray, image: np.ndarray | None, box: Region) -> 
     corners = [[[getattr(side, end) for side in each] for each in boxes] for end in ("start", "stop")]
     first, end = (np.array(each, np.int64).reshape(count, ndim) for each in corners)
     image = np.zeros((0, *labels.shape), np.uint8) if image is None else image
+    image = image.view(np.uint8) if image.dtype == bool else image
     measured = Objects(
         ids[objects],
         sizes[objects].astype(np.int64),
