@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segraft.blocks import maps
 from segraft.blocks.cutting import Grid
-from segraft.blocks.resized import labels_back, read_resized
+from segraft.blocks.resized import bring_back, labels_back, read_resized
+from segraft.blocks.separate import segment
+from segraft.labels.relabel import consecutive
+from segraft.model.config import Segmentation
 from segraft.model.resize import nearest, resize
+from shared.echo import cells, echo, job_of
+from shared.in_blocks import Serial, in_blocks
 
 
 @st.composite
@@ -53,3 +61,17 @@ def test_types_of_pixels_do_not_matter(target):
     box = (slice(2, 5), slice(3, 30))
     part = read_resized(lambda window: image[(slice(None), *window)], (20, 50), target, box)
     np.testing.assert_allclose(part, resize(image, target)[:, 2:5, 3:30], rtol=1e-5)
+
+
+@pytest.mark.parametrize("space", [(30, 30), (31, 70), (90, 20)])
+def test_objects_of_which_no_pixel_is_left_do_not_count(tmp_path, monkeypatch, space):
+    monkeypatch.setattr(maps, "opened", echo)
+    job = job_of(tmp_path, cells(3, (90, 90), 0.2, 0.6), (45, 45), Segmentation(thickness=0.0))
+    labels, found = in_blocks(job, segment)
+    own = replace(job, image_grid=Grid(space, (16, 16)))
+    shown = bring_back(own, Serial(own), found)
+    back = np.zeros(space, np.uint64)
+    for number, box in enumerate(own.image_grid):
+        back[box] = shown.labels(own, number)
+    np.testing.assert_array_equal(back, consecutive(nearest(labels, space)))
+    assert shown.objects == back.max() < found.objects

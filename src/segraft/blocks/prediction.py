@@ -17,6 +17,7 @@ from segraft.blocks.cluster import check_installed, refuse_import, workers
 from segraft.blocks.job import Job
 from segraft.blocks.orders import Extras, Workers, job_of, settings_of, with_scale
 from segraft.blocks.plan import dense
+from segraft.blocks.resized import bring_back
 from segraft.blocks.running import Distributed
 from segraft.blocks.survey import scale_of
 from segraft.blocks.work_folder import WorkFolder, differences
@@ -178,6 +179,7 @@ def _segment(run: Distributed, loaded: Model, options: PredictOptions, out: Path
     found, absent = scale_of(job, run, measured)
     job = run.job = replace(job, scale=found or _given_scale(job, loaded, options))
     segmented = (graph if dense(job.segmentation) else separate).segment(job, run)
+    segmented = bring_back(job, run, segmented) if job.resized else segmented
     about = {"settings": settings_of(job, options), "objects": segmented.objects}
     size = options.pixel_size(len(job.space)) or job.source.voxel_size
     store = write(job, run, segmented, extras.measured, size, about)

@@ -1,21 +1,28 @@
 """Parts of an image at another pixel size, and labels brought back, equal to those of the whole image.
 
-What `segraft.model.resize` does, for a box at a time.
+What `segraft.model.resize` does, for a box at a time. Objects of which no pixel is left at the image's size are none:
+which there are is known once all blocks are brought back, and then they are numbered anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import floor
 
 import numpy as np
 from scipy import ndimage
 
 from segraft.blocks.cutting import Grid
+from segraft.blocks.job import Job
+from segraft.blocks.stages import Found, Run
 from segraft.images.windows import Window, crop_from
+from segraft.labels.relabel import id_table
 from segraft.model.tiling import overlap, within
 from segraft.types import Space
 
+BACK, SHOWN = "back", "shown"
+"""Stage: labels of a block at the image's size, and their ids; and what number each id gets, 0 where it is nowhere."""
 TRUNCATED = 4.0
 """Standard deviations at which SciPy ends a Gaussian."""
 
@@ -60,3 +67,28 @@ def labels_back(labels_of: Callable[[int], np.ndarray], grid: Grid, space: Space
         if shared is not None:
             labels[within(shared, region)] = labels_of(number)[within(shared, grid.box(number))]
     return labels[np.ix_(*(at - side.start for at, side in zip(picks, region, strict=True)))]
+
+
+def bring_back(job: Job, run: Run, found: Found) -> Found:
+    """What a segmentation found, at the size of the image itself, as the blocks of that."""
+    blocks = range(len(job.image_grid))
+    run(BACK, "labels at the image's size", partial(back_block, labels_of=found.labels), blocks)
+    shown = np.zeros(found.objects + 1, bool)
+    for block in blocks:
+        shown[job.folder.load(BACK, block, "ids")["ids"]] = True
+    shown[0] = False
+    job.folder.save_plain(SHOWN, 0, np.cumsum(shown, dtype=np.uint64))
+    return found._replace(objects=int(shown.sum()), labels=labels_shown)
+
+
+def back_block(job: Job, number: int, labels_of: Callable[[Job, int], np.ndarray]) -> None:
+    """Bring the labels of a block of the image back, and keep which there are."""
+    grid = job.image_grid
+    ids, rows, _ = id_table(labels_back(partial(labels_of, job), job.grid, grid.space, grid.box(number)))
+    job.folder.save(BACK, number, ids=ids, rows=rows.astype(np.min_scalar_type(len(ids))))
+
+
+def labels_shown(job: Job, number: int) -> np.ndarray:
+    """Final labels ``(*block)`` of a block of the image, uint64."""
+    own = job.folder.load(BACK, number)
+    return job.folder.mapped(SHOWN, 0)[own["ids"]][own["rows"]]

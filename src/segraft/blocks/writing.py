@@ -14,7 +14,6 @@ from segraft.blocks.job import Job, opened
 from segraft.blocks.object_table import write_objects
 from segraft.blocks.objects import Objects, measure_block, merge
 from segraft.blocks.outlines import join_outlines, outlines_of_block
-from segraft.blocks.resized import labels_back
 from segraft.blocks.stages import Found, Run
 from segraft.blocks.survey import check_unchanged
 from segraft.labels.relabel import id_dtype
@@ -44,11 +43,10 @@ def write_labels(
     job: Job, number: int, labels_of: Callable[[Job, int], np.ndarray], dtype: str, measured: bool
 ) -> None:
     """Write the labels of a block, and measure what it holds of each object."""
-    grid, box = job.image_grid, job.image_grid.box(number)
-    labels = labels_back(partial(labels_of, job), job.grid, grid.space, box) if job.resized else labels_of(job, number)
+    box, labels = job.image_grid.box(number), labels_of(job, number)
     label_store.write_block(job.folder.path / STORE, box, labels.astype(dtype))
     objects = {}
-    if measured or job.resized:
+    if measured:
         with job.source.open() as image:
             check_unchanged(job, number, image)
             objects = measure_block(labels, image.read(box), box)._asdict()
