@@ -44,8 +44,12 @@ def test_not_a_number_in_one_block(predict, tmp_path):
     assert not (tmp_path / "out.zarr").exists()
 
 
-@pytest.mark.parametrize("stage", ["segmenting", "writing"])
-def test_an_image_that_changes_meanwhile(predict, image, tmp_path, monkeypatch, stage):
+@pytest.mark.parametrize(
+    ("stage", "more"),
+    [("segmenting", {}), ("writing", {"table": "out.csv"}), ("writing", {}), ("writing", {"scale": 1.2})],
+)
+def test_an_image_that_changes_meanwhile(predict, image, tmp_path, monkeypatch, stage, more):
+    monkeypatch.chdir(tmp_path)
     original = Distributed.__call__
 
     def changing(run, name, words, task, numbers):
@@ -55,7 +59,7 @@ def test_an_image_that_changes_meanwhile(predict, image, tmp_path, monkeypatch, 
 
     monkeypatch.setattr(Distributed, "__call__", changing)
     with pytest.raises(UserError, match=r"^cells, y 64:80, x 64:96: the image changed while it was segmented"):
-        predict(image, out=tmp_path / "out.zarr", table=tmp_path / "out.csv")
+        predict(image, out=tmp_path / "out.zarr", **more)
     assert not (tmp_path / "out.zarr").exists()
     assert not (tmp_path / "out.csv").exists()
 

@@ -62,16 +62,19 @@ def survey_block(job: Job, number: int, normalisation: Normalisation | None) -> 
     job.folder.save(SURVEY, number, crc=_checksum(_cut(pixels, window, core)), absent=absent, **measured)
 
 
-def check_unchanged(job: Job, number: int, image: OpenSource) -> None:
-    """Raise ``UserError`` where a block of an image is not as it was when its grey values were measured."""
-    if not job.folder.has(SURVEY, number):
-        return
+def read_unchanged(job: Job, number: int, image: OpenSource, window: Window | None = None) -> np.ndarray:
+    """Read a block ``(C, *block)``, or a window around it; ``UserError`` where the block is not as it was at first."""
     core = job.image_grid.box(number)
-    if _checksum(image.read(core)) != int(job.folder.load(SURVEY, number, "crc")["crc"]):
+    window = window or core
+    pixels = image.read(window)
+    if not job.folder.has(SURVEY, number):
+        return pixels
+    if _checksum(_cut(pixels, window, core)) != int(job.folder.load(SURVEY, number, "crc")["crc"]):
         raise UserError(
             f"{job.source.name}, {in_words(core)}: the image changed while it was segmented, expected it to stay; "
             f"wait until it is complete, remove {job.folder.path} and run again"
         )
+    return pixels
 
 
 def _cut(pixels: np.ndarray, window: Window, box: Window) -> np.ndarray:

@@ -15,7 +15,7 @@ from segraft.blocks.object_table import write_objects
 from segraft.blocks.objects import Objects, measure_block, merge
 from segraft.blocks.outlines import join_outlines, outlines_of_block
 from segraft.blocks.stages import Found, Run
-from segraft.blocks.survey import check_unchanged
+from segraft.blocks.survey import read_unchanged
 from segraft.labels.relabel import id_dtype
 from segraft.terminal.progress import say
 
@@ -42,14 +42,12 @@ def write(job: Job, run: Run, found: Found, measured: bool, voxel_size: Sequence
 def write_labels(
     job: Job, number: int, labels_of: Callable[[Job, int], np.ndarray], dtype: str, measured: bool
 ) -> None:
-    """Write the labels of a block, and measure what it holds of each object."""
+    """Write the labels of a block, if they are of the image as it is, and measure what it holds of each object."""
     box, labels = job.image_grid.box(number), labels_of(job, number)
+    with job.source.open() as image:
+        pixels = read_unchanged(job, number, image)
     label_store.write_block(job.folder.path / STORE, box, labels.astype(dtype))
-    objects = {}
-    if measured:
-        with job.source.open() as image:
-            check_unchanged(job, number, image)
-            objects = measure_block(labels, image.read(box), box)._asdict()
+    objects = measure_block(labels, pixels, box)._asdict() if measured else {}
     job.folder.save(HELD if measured else WRITTEN, number, **objects)
 
 
