@@ -130,6 +130,21 @@ def test_other_settings_are_refused_meanwhile(predict, image, tmp_path, dying):
     predict(image, out=out, blocks="auto")  # what is not said stays
 
 
+def test_another_size_of_pixels_is_another_run(predict, image, tmp_path, dying):
+    out, table = tmp_path / "out.zarr", tmp_path / "out.csv"
+    run = partial(predict, image, out=out, table=table, scale=1.0)
+    dying(3, "writing")
+    with pytest.raises(Killed):
+        run(voxel_size=100.0)
+    with pytest.raises(
+        UserError, match=r"other settings: voxel size is \[200.0, 200.0\], was \[100.0, 100.0\]; expected"
+    ):
+        run(voxel_size=200.0)
+    run(voxel_size=100.0)
+    with pytest.raises(UserError, match=r"is there, with other settings: voxel size is None, was \[100.0, 100.0\]"):
+        run()
+
+
 def test_a_table_may_be_asked_for_later(predict, image, tmp_path, dying):
     dying(29)  # all labels are written
     with pytest.raises(Killed):

@@ -141,17 +141,23 @@ def _image_block(block: Space, target: Space, space: Space) -> Space:
     return tuple(max(STEP, round(side / STEP) * STEP) for side in sides)
 
 
+def pixel_size(job: Job, options: PredictOptions) -> tuple[float, ...] | None:
+    """Size of the image's pixels per axis in nm: what is given, else what the image states; None where nothing is."""
+    return options.pixel_size(len(job.space)) or job.source.voxel_size
+
+
 def settings_of(job: Job, options: PredictOptions) -> dict[str, Any]:
-    """All that the labels depend on."""
+    """All that the output depends on."""
     normalise = None if options.normalise == "image" else options.normalise  # the default, however it is given
     scaling = {"percentiles": options.percentiles, "range": options.range, "normalise": normalise}
     settings = {
-        "format": 1,
+        "format": 2,
         "image": identity(job.source),
         "shape": list(job.image_grid.space),
         "resized": list(job.space),
         "pixels": job.source.dtype.name,
         "channels": list(job.source.layout.chosen),
+        "voxel size": pixel_size(job, options),
         "model": job.digest,
         "segmentation": asdict(job.segmentation),
         "scaling": scaling,

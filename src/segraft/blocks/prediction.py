@@ -15,7 +15,7 @@ from segraft.blocks import graph, separate
 from segraft.blocks.arrays import for_workers, place
 from segraft.blocks.cluster import check_installed, refuse_import, workers
 from segraft.blocks.job import Job
-from segraft.blocks.orders import Extras, Workers, job_of, settings_of, with_scale
+from segraft.blocks.orders import Extras, Workers, job_of, pixel_size, settings_of, with_scale
 from segraft.blocks.plan import dense
 from segraft.blocks.resized import bring_back
 from segraft.blocks.running import Distributed
@@ -181,7 +181,7 @@ def _segment(run: Distributed, loaded: Model, options: PredictOptions, out: Path
     segmented = (graph if dense(job.segmentation) else separate).segment(job, run)
     segmented = bring_back(job, run, segmented) if job.resized else segmented
     about = {"settings": settings_of(job, options), "objects": segmented.objects}
-    size = options.pixel_size(len(job.space)) or job.source.voxel_size
+    size = pixel_size(job, options)
     store = write(job, run, segmented, extras.measured, size, about)
     if extras.measured:
         write_measured(job, run, extras.table, extras.outlines, size)
