@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from segraft.blocks.label_store import (
     blocks_of,
     create,
+    describe,
     level_count,
     read_box,
     tidy,
@@ -126,8 +127,9 @@ def test_metadata_are_what_the_specification_asks(tmp_path: Path) -> None:
         (50.0, 8.0, 8.0),
         name="a",
         source="../../a.zarr",
-        about=about,
     )
+    describe(tmp_path / "a.zarr", {"model": "another"})
+    describe(tmp_path / "a.zarr", about)
     group = zarr.open_group(tmp_path / "a.zarr", mode="r")
     assert group.metadata.zarr_format == 3
     assert group.attrs["segraft"] == about

@@ -39,6 +39,8 @@ class Job:
     """Pixels of the box of a piece of foreground up to which it is partitioned as a whole."""
     scale: Scale = NO_SCALE
     """How grey values are mapped; known after the first look at the image."""
+    written: int = 0
+    """Tells whether the image was written since, see `segraft.blocks.changes.last_written`."""
 
     @property
     def space(self) -> Space:

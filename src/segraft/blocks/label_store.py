@@ -39,13 +39,12 @@ def create(
     *,
     name: str = "labels",
     source: str | None = None,
-    about: dict[str, Any] | None = None,
 ) -> None:
     """Make an OME-Zarr label image ``(*space)`` of background alone, with all its levels.
 
     ``dtype`` is uint32 or uint64; ``block`` the pixels per axis of a block, in every level. The ``voxel_size`` is in
-    nm per axis. OME-Zarr keeps a ``name`` and the ``source``, the image's path as seen from ``path``; ``about`` is what
-    else to keep, as json. Raises ``UserError`` for a place that is taken, a full disk or a read-only folder.
+    nm per axis. OME-Zarr keeps a ``name`` and the ``source``, the image's path as seen from ``path``. Raises
+    ``UserError`` for a place that is taken, a full disk or a read-only folder.
     """
     import zarr
     from zarr.codecs import ZstdCodec
@@ -57,7 +56,7 @@ def create(
     pyramid = levels(space, voxel_size)
     attributes: dict[str, Any] = {"ome": _ome(name, pyramid, voxel_size, source)}
     with unwritable(Path(path)), replacing(Path(path)) as temporary:
-        group = zarr.create_group(temporary, attributes=attributes | ({"segraft": about} if about else {}))
+        group = zarr.create_group(temporary, attributes=attributes)
         for number, level in enumerate(pyramid):
             group.create_array(
                 str(number),
@@ -69,6 +68,16 @@ def create(
                 fill_value=0,
                 dimension_names=list(AXES[-len(space) :]),
             )
+
+
+def describe(path: str | Path, about: dict[str, Any]) -> None:
+    """Keep what is to be known of a label image, json, with it. Raises ``UserError`` as ``create``."""
+    import zarr
+
+    with unwritable(Path(path)):
+        attributes = zarr.open_group(path, mode="r+").attrs
+        if attributes.get("segraft") != about:
+            attributes["segraft"] = about
 
 
 def _chunk(block: Sequence[int]) -> tuple[int, ...]:

@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
+from segraft.blocks.changes import read_unchanged
 from segraft.blocks.job import Job, opened
 from segraft.blocks.resized import read_resized
-from segraft.blocks.survey import read_unchanged
 from segraft.images.lazy import OpenSource
 from segraft.images.windows import Window, crop_from
 from segraft.model import affinities as of_window

@@ -13,6 +13,7 @@ import numpy as np
 
 from segraft.blocks import graph, separate
 from segraft.blocks.arrays import for_workers, place
+from segraft.blocks.changes import checksum_kept, checksum_now, last_written, look_again
 from segraft.blocks.cluster import check_installed, refuse_import, workers
 from segraft.blocks.job import Job
 from segraft.blocks.orders import Extras, Workers, job_of, pixel_size, settings_of, with_scale
@@ -116,12 +117,12 @@ def run(
     options = with_scale(loaded, given, options)
     source, before = for_workers(given, folder), folder.settings() or _about(out).get("settings", {})
     job, count = job_of(loaded, locate(model), source, options, folder, hands, before)
-    settings = settings_of(job, options)
+    job, settings = replace(job, written=last_written(given)), settings_of(job, options)
     if out.exists() and not folder.path.exists():
-        return _finished(out, settings, extras)
+        return _finished(out, job, settings, extras)
     with folder.locked():
         if out.exists():  # and what it was made from is still to be removed
-            objects = _finished(out, settings, extras)
+            objects = _finished(out, job, settings, extras)
         else:
             folder.agree(settings)
             place(given.where, source)
@@ -155,8 +156,8 @@ def _about(out: Path) -> dict[str, Any]:
         return {}
 
 
-def _finished(out: Path, settings: dict[str, Any], extras: Extras) -> int:
-    """How many objects a finished run found; ``UserError`` where the output is of another run."""
+def _finished(out: Path, job: Job, settings: dict[str, Any], extras: Extras) -> int:
+    """How many objects a finished run found; ``UserError`` where the output is of another run, or of another image."""
     about = _about(out)
     differing = differences(settings, about.get("settings", {})) if about else "it was not written in blocks"
     if differing:
@@ -166,6 +167,13 @@ def _finished(out: Path, settings: dict[str, Any], extras: Extras) -> int:
         raise UserError(
             f"{out} is there, but not {' and '.join(missing)}, expected both of one run; remove {out} and run again"
         )
+    if about["written"] != job.written:
+        say(f"{job.source.name} was written since; looking whether it changed")
+        if about["checksum"] != checksum_now(job):
+            raise UserError(
+                f"{out} is there, of {job.source.name} as it was before it changed, expected the same image; choose "
+                "another name, or remove it"
+            )
     say(f"{out} is there, and complete")
     return int(about["objects"])
 
@@ -176,11 +184,13 @@ def _segment(run: Distributed, loaded: Model, options: PredictOptions, out: Path
     given = options.range is not None or options.normalise == "training"
     usual = loaded.config.normalisation
     measured = None if given else replace(usual, percentiles=options.percentiles or usual.percentiles)
+    look_again(job, run)
     found, absent = scale_of(job, run, measured)
     job = run.job = replace(job, scale=found or _given_scale(job, loaded, options))
     segmented = (graph if dense(job.segmentation) else separate).segment(job, run)
     segmented = bring_back(job, run, segmented) if job.resized else segmented
-    about = {"settings": settings_of(job, options), "objects": segmented.objects}
+    image = {"written": job.written, "checksum": checksum_kept(job)}
+    about = {"settings": settings_of(job, options), "objects": segmented.objects, **image}
     size = pixel_size(job, options)
     store = write(job, run, segmented, extras.measured, size, about)
     if extras.measured:

@@ -10,8 +10,6 @@ import numpy as np
 
 from segraft.blocks.job import Job
 from segraft.blocks.stages import Run
-from segraft.errors import UserError
-from segraft.images.lazy import OpenSource
 from segraft.images.normalisation import Normalisation, Scale, check_pixels
 from segraft.images.scale_by_parts import measure_part, scale_of_parts
 from segraft.images.survey import with_margin
@@ -42,7 +40,7 @@ def scale_of(job: Job, run: Run, normalisation: Normalisation | None) -> tuple[S
     return scale, absent
 
 
-OWN = ("crc", "absent")
+OWN = ("crc", "absent", "written")
 """What is not about grey values."""
 
 
@@ -57,29 +55,16 @@ def survey_block(job: Job, number: int, normalisation: Normalisation | None) -> 
     if normalisation is None:
         check_pixels(pixels, f"{job.source.name}, {in_words(core)}")
     else:
-        cut = partial(_cut, pixels, window)
-        measured = measure_part(cut, core, space, normalisation, job.source.name)
-    job.folder.save(SURVEY, number, crc=_checksum(_cut(pixels, window, core)), absent=absent, **measured)
+        measured = measure_part(partial(cut, pixels, window), core, space, normalisation, job.source.name)
+    own = {"crc": checksum(cut(pixels, window, core)), "absent": absent, "written": job.written}
+    job.folder.save(SURVEY, number, **own, **measured)
 
 
-def read_unchanged(job: Job, number: int, image: OpenSource, window: Window | None = None) -> np.ndarray:
-    """Read a block ``(C, *block)``, or a window around it; ``UserError`` where the block is not as it was at first."""
-    core = job.image_grid.box(number)
-    window = window or core
-    pixels = image.read(window)
-    if not job.folder.has(SURVEY, number):
-        return pixels
-    if _checksum(_cut(pixels, window, core)) != int(job.folder.load(SURVEY, number, "crc")["crc"]):
-        raise UserError(
-            f"{job.source.name}, {in_words(core)}: the image changed while it was segmented, expected it to stay; "
-            f"wait until it is complete, remove {job.folder.path} and run again"
-        )
-    return pixels
-
-
-def _cut(pixels: np.ndarray, window: Window, box: Window) -> np.ndarray:
+def cut(pixels: np.ndarray, window: Window, box: Window) -> np.ndarray:
+    """Cut a box ``(C, *box)`` out of the pixels ``(C, *window)`` of a window around it."""
     return pixels[(slice(None), *within(box, window))]
 
 
-def _checksum(pixels: np.ndarray) -> int:
+def checksum(pixels: np.ndarray) -> int:
+    """CRC-32 of pixels in C order."""
     return crc32(np.ascontiguousarray(pixels).view(np.uint8).data)

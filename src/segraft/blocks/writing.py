@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from segraft.blocks import label_store
+from segraft.blocks.changes import read_unchanged
 from segraft.blocks.job import Job, opened
 from segraft.blocks.object_table import write_objects
 from segraft.blocks.objects import Objects, measure_block, merge
 from segraft.blocks.outlines import join_outlines, outlines_of_block
 from segraft.blocks.stages import Found, Run
-from segraft.blocks.survey import read_unchanged
 from segraft.labels.relabel import id_dtype
 from segraft.terminal.progress import say
 
@@ -29,7 +29,8 @@ def write(job: Job, run: Run, found: Found, measured: bool, voxel_size: Sequence
     """Write all labels as OME-Zarr in the work folder; with ``measured``, measure the objects as well."""
     store, dtype = job.folder.path / STORE, id_dtype(found.objects)
     if not store.exists():
-        label_store.create(store, job.image_grid.space, dtype, job.image_grid.block, voxel_size, about=about)
+        label_store.create(store, job.image_grid.space, dtype, job.image_grid.block, voxel_size)
+    label_store.describe(store, about)
     task = partial(write_labels, labels_of=found.labels, dtype=np.dtype(dtype).name, measured=measured)
     run(HELD if measured else WRITTEN, "writing", task, range(len(job.image_grid)))
     for level in range(1, label_store.level_count(store)):
