@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import zarr
 
 from segraft import blocks
 from segraft.blocks import cluster as of_dask
+from segraft.blocks.cutting import Grid
 from segraft.blocks.running import Distributed, Done
 from segraft.blocks.work_folder import WorkFolder
 from segraft.errors import UserError
@@ -29,9 +31,10 @@ def test_a_damaged_chunk(predict, image, tmp_path):
     assert predict(image, out=tmp_path / "out.zarr") > 5  # goes on
 
 
-def test_a_missing_chunk_is_told(predict, image, tmp_path, capsys):
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_a_missing_chunk_is_told(predict, image, tmp_path, capsys, scale):
     (image / "c" / "3" / "2").unlink()
-    predict(image, out=tmp_path / "out.zarr")
+    predict(image, out=tmp_path / "out.zarr", scale=scale)
     assert "1 of 9 blocks lack chunks, which read as the fill value" in capsys.readouterr().err
 
 
@@ -52,10 +55,10 @@ def test_an_image_that_changes_meanwhile(predict, image, tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     original = Distributed.__call__
 
-    def changing(run, name, words, task, numbers):
+    def changing(run, name, words, *given):
         if words == stage:
             zarr.open_array(image, mode="r+")[70:, 70:] = 9
-        return original(run, name, words, task, numbers)
+        return original(run, name, words, *given)
 
     monkeypatch.setattr(Distributed, "__call__", changing)
     with pytest.raises(UserError, match=r"^cells, y 64:80, x 64:96: the image changed while it was segmented"):
@@ -253,6 +256,22 @@ def test_workers_that_die_time_and_again(tmp_path):
     assert told.startswith("blocks: got workers that took 3.00 GB at y 0:4, x 4:8, more than they were given")
     assert told.endswith("give more --max-memory and run again, or smaller --blocks and another output")
     assert "no memory for y 0:4, x 4:8" in failed(a_run(tmp_path, Client()), MemoryError())
+
+
+def test_places_are_those_of_the_stage(tmp_path):
+    client = Client(threads=["one"])
+    client.submit = lambda *_, **__: Future(MemoryError())
+    run = a_run(tmp_path, client)
+    segmented, image, level = run.job.grid, Grid((16, 16), (8, 8)), Grid((8, 8), (8, 4))
+    for own, grid, place in (
+        (segmented, None, "y 0:4, x 4:8"),
+        (image, None, "y 0:4, x 4:8 of the resized image"),
+        (image, image, "y 0:8, x 8:16"),
+        (image, level, "y 0:8, x 4:8 of level 1"),
+    ):
+        run.job = replace(run.job, image_grid=own)
+        with pytest.raises(UserError, match=rf"^blocks: got no memory for {place}, expected more"):
+            run("stage", "level 1", print, [1], grid)
 
 
 def test_what_is_lost_is_told_from_what_is_full(tmp_path):

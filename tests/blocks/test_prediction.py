@@ -197,7 +197,9 @@ def test_workers_that_do_not_see_the_folder(cluster, tmp_path):
 def test_the_order_of_blocks_does_not_matter(predict, image, tmp_path, monkeypatch):
     predict(image, out=tmp_path / "one.zarr")
     original = Distributed.__call__
-    monkeypatch.setattr(Distributed, "__call__", lambda self, *given: original(self, *given[:3], list(given[3])[::-1]))
+    monkeypatch.setattr(
+        Distributed, "__call__", lambda self, *given: original(self, *given[:3], list(given[3])[::-1], *given[4:])
+    )
     predict(image, out=tmp_path / "other.zarr")
     assert files(tmp_path / "one.zarr") == files(tmp_path / "other.zarr")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from segraft.blocks.cutting import Grid
 from segraft.blocks.job import Job
 from segraft.blocks.stages import Task
 
@@ -16,7 +17,7 @@ class Serial:
     def __init__(self, job: Job) -> None:
         self.job = job
 
-    def __call__(self, stage: str, words: str, task: Task, numbers: Sequence[int]) -> None:
+    def __call__(self, stage: str, words: str, task: Task, numbers: Sequence[int], grid: Grid | None = None) -> None:
         """See `segraft.blocks.stages.Run`."""
         for number in numbers:
             if not self.job.folder.has(stage, number):

@@ -92,7 +92,7 @@ def look_again(job: Job, run: Run) -> None:
     done = [block for block in range(len(job.image_grid)) if job.folder.has(SURVEY, block)]
     older = [block for block in done if int(job.folder.load(SURVEY, block, "written")["written"]) != job.written]
     if older:
-        run(AGAIN.format(job.written), "whether the image changed", compare_block, older)
+        run(AGAIN.format(job.written), "whether the image changed", compare_block, older, job.image_grid)
 
 
 def compare_block(job: Job, number: int) -> None:

@@ -211,7 +211,7 @@ def _given_scale(job: Job, loaded: Model, options: PredictOptions) -> Scale:
 def _notes(job: Job, objects: int, cut: int, absent: int) -> None:
     """Say what a user should know of the result."""
     if absent:
-        say(f"{absent} of {len(job.grid)} blocks lack chunks, which read as the fill value")
+        say(f"{absent} of {len(job.image_grid)} blocks lack chunks, which read as the fill value")
     if cut:
         say(
             f"{cut} pieces of foreground were larger than a worker's memory, were cut at block borders and stitched; "

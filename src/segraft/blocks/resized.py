@@ -72,7 +72,7 @@ def labels_back(labels_of: Callable[[int], np.ndarray], grid: Grid, space: Space
 def bring_back(job: Job, run: Run, found: Found) -> Found:
     """What a segmentation found, at the size of the image itself, as the blocks of that."""
     blocks = range(len(job.image_grid))
-    run(BACK, "labels at the image's size", partial(back_block, labels_of=found.labels), blocks)
+    run(BACK, "labels at the image's size", partial(back_block, labels_of=found.labels), blocks, job.image_grid)
     shown = np.zeros(found.objects + 1, bool)
     for block in blocks:
         shown[job.folder.load(BACK, block, "ids")["ids"]] = True

@@ -12,6 +12,7 @@ from socket import gethostname
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from segraft.blocks.cutting import Grid
 from segraft.blocks.job import Job
 from segraft.blocks.stages import Task
 from segraft.blocks.work_folder import SETTINGS
@@ -61,12 +62,14 @@ class Distributed:
     patience: float = 60.0
     """Seconds to wait for workers while there are none."""
     took: list[Stage] = field(default_factory=list)
+    grid: Grid | None = None
+    """Whose blocks are being done; None for those of the image as it is segmented."""
     begun: float = 0.0
     """When the stage began, in seconds since 1970."""
     name: str = field(default_factory=lambda: uuid4().hex)
     """Of the run, for tasks of two runs on one scheduler must not be taken for one."""
 
-    def __call__(self, stage: str, words: str, task: Task, numbers: Sequence[int]) -> None:
+    def __call__(self, stage: str, words: str, task: Task, numbers: Sequence[int], grid: Grid | None = None) -> None:
         """Do a stage for the blocks that are not done.
 
         Raises ``UserError`` as the task does, and where workers die time and again.
@@ -74,6 +77,7 @@ class Distributed:
         self.begun, begun, told = time.time(), time.perf_counter(), Stage(words)
         pending = [number for number in numbers if not self.job.folder.has(stage, number)]
         self.took.append(told)
+        self.grid = grid
         with counted(words, len(numbers), len(numbers) - len(pending)) as tell:
             for done in self._each(stage, task, pending):
                 told.blocks += 1
@@ -179,7 +183,11 @@ class Distributed:
         )
 
     def _place(self, number: int) -> str:
-        return in_words(self.job.grid.box(number)) if number < len(self.job.grid) else f"block {number}"
+        """Where a block lies, and in what, if that is not the image itself."""
+        if self.grid is None:
+            return in_words(self.job.grid.box(number)) + (" of the resized image" if self.job.resized else "")
+        place = in_words(self.grid.box(number))
+        return place if self.grid == self.job.image_grid else f"{place} of {self.took[-1].words}"
 
     def summary(self) -> list[str]:
         """One line for each stage that had anything to do."""

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from segraft.blocks.cutting import Grid
 from segraft.blocks.job import Job
 
 Task = Callable[[Job, int], None]
@@ -15,9 +16,14 @@ Task = Callable[[Job, int], None]
 
 @runtime_checkable
 class Run(Protocol):
-    """Does a stage for some blocks, in any order and on any workers, without those that are done."""
+    """Does a stage for some blocks, in any order and on any workers, without those that are done.
 
-    def __call__(self, stage: str, words: str, task: Task, numbers: Sequence[int]) -> None: ...
+    The blocks are those of the ``grid``, by default of the image as it is segmented.
+    """
+
+    def __call__(
+        self, stage: str, words: str, task: Task, numbers: Sequence[int], grid: Grid | None = None
+    ) -> None: ...
 
 
 class Found(NamedTuple):

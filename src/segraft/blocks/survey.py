@@ -26,11 +26,12 @@ def scale_of(job: Job, run: Run, normalisation: Normalisation | None) -> tuple[S
 
     Raises ``UserError`` for pixels that cannot be scaled.
     """
-    run(SURVEY, "grey values", partial(survey_block, normalisation=normalisation), range(len(job.image_grid)))
-    absent = sum(int(job.folder.load(SURVEY, block, "absent")["absent"]) > 0 for block in range(len(job.image_grid)))
+    blocks = range(len(job.image_grid))
+    run(SURVEY, "grey values", partial(survey_block, normalisation=normalisation), blocks, job.image_grid)
+    absent = sum(int(job.folder.load(SURVEY, block, "absent")["absent"]) > 0 for block in blocks)
     if normalisation is None:
         return None, absent
-    parts = (job.folder.load(SURVEY, block) for block in range(len(job.image_grid)))
+    parts = (job.folder.load(SURVEY, block) for block in blocks)
     scale = scale_of_parts(({key: part[key] for key in part if key not in OWN} for part in parts), normalisation)
     if scale.sampled:
         say(

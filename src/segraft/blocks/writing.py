@@ -32,10 +32,10 @@ def write(job: Job, run: Run, found: Found, measured: bool, voxel_size: Sequence
         label_store.create(store, job.image_grid.space, dtype, job.image_grid.block, voxel_size)
     label_store.describe(store, about)
     task = partial(write_labels, labels_of=found.labels, dtype=np.dtype(dtype).name, measured=measured)
-    run(HELD if measured else WRITTEN, "writing", task, range(len(job.image_grid)))
+    run(HELD if measured else WRITTEN, "writing", task, range(len(job.image_grid)), job.image_grid)
     for level in range(1, label_store.level_count(store)):
-        numbers = range(len(label_store.blocks_of(store, level)))
-        run(LEVEL.format(level), f"level {level}", partial(write_level, level=level), numbers)
+        grid = label_store.blocks_of(store, level)
+        run(LEVEL.format(level), f"level {level}", partial(write_level, level=level), range(len(grid)), grid)
     label_store.tidy(store)
     return store
 
@@ -70,7 +70,7 @@ def write_measured(job: Job, run: Run, table: Path | None, outlines: Path | None
         for number, begun in enumerate(objects.by_block(grid)):
             if not job.folder.has(MEASURED, number):
                 job.folder.save(MEASURED, number, **begun._asdict())
-        run(OUTLINED, "outlines", outline_block, blocks)
+        run(OUTLINED, "outlines", outline_block, blocks, grid)
         join_outlines(outlines, (job.folder.load(OUTLINED, number, "text")["text"].tobytes() for number in blocks))
         _tell_coarse(job)
 
