@@ -24,6 +24,7 @@ RULES = {
     "distributed.scheduler.allowed-failures": 3,
     f"distributed.nanny.pre-spawn-environ.{THREADS}": 1,
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,  # Dask's is slow: all arrays are new pages
+    "distributed.nanny.pre-spawn-environ.MALLOC_ARENA_MAX": 1,  # a thread works; one of its own would hold what is free
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
 }
 """Of workers on this machine: one that takes more memory than it was given is ended, and its block tried again."""
