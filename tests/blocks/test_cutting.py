@@ -16,7 +16,7 @@ def test_blocks_cover_each_pixel_once(data: st.DataObject) -> None:
     covered = np.zeros(space, int)
     for number, box in enumerate(grid):
         covered[box] += 1
-        assert box == grid[number]
+        assert box == grid.box(number)
         assert covered[box].shape == grid.shape(number)
         assert list(grid.touched(box)) == [number]
     assert (covered == 1).all()

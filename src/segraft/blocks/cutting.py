@@ -41,10 +41,6 @@ class Grid:
         """Number of blocks."""
         return math.prod(self.counts)
 
-    def __getitem__(self, number: int) -> Region:
-        """The pixels of a block."""
-        return self.box(number)
-
     def __iter__(self) -> Iterator[Region]:
         """The pixels of each block in turn."""
         return map(self.box, range(len(self)))

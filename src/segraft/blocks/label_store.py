@@ -121,7 +121,7 @@ def _write(path: str | Path, level: int, box: Region, labels: np.ndarray) -> Non
     """Write one block of a level."""
     array, blocks = _array(path, level, "r+"), blocks_of(path, level)
     number = next(blocks.touched(box))
-    if box != blocks[number] or labels.shape != blocks.shape(number):
+    if box != blocks.box(number) or labels.shape != blocks.shape(number):
         raise ValueError(f"got labels {labels.shape} for {box}, expected a whole block of {blocks}")
     with unwritable(Path(path)):
         if labels.shape != blocks.block:  # at the end zarr would read the shard, and might find a damaged one

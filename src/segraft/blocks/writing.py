@@ -55,7 +55,7 @@ def write_labels(
 def write_level(job: Job, number: int, level: int) -> None:
     """Write a block of a coarser level."""
     store = job.folder.path / STORE
-    label_store.write_coarser(store, level, label_store.blocks_of(store, level)[number])
+    label_store.write_coarser(store, level, label_store.blocks_of(store, level).box(number))
     job.folder.save(LEVEL.format(level), number)
 
 
