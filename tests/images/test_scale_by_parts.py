@@ -47,7 +47,7 @@ def by_parts(image: np.ndarray, part: tuple[int, ...], normalisation: Normalisat
         stored(measure_part(lambda window: image[:, *window], region, space, normalisation))
         for region in grid(space, part)
     ]
-    return scale_of_parts(parts[::-1] if turned else parts, normalisation)
+    return scale_of_parts(lambda: parts[::-1] if turned else parts, normalisation)
 
 
 @st.composite
@@ -188,7 +188,7 @@ def test_memory_does_not_grow_with_the_values_of_an_image(monkeypatch: pytest.Mo
 
     tracemalloc.start()
     try:
-        found = scale_of_parts(parts(), PERCENTILES)
+        found = scale_of_parts(parts, PERCENTILES)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -221,7 +221,7 @@ def test_pixels_without_a_number_are_told_with_their_place(normalisation: Normal
 
 def test_an_image_without_parts_has_no_scale() -> None:
     with pytest.raises(UserError, match="measure them first"):
-        scale_of_parts([], ROBUST)
+        scale_of_parts(list, ROBUST)
 
 
 def test_of_a_plane_of_even_blocks_the_first_one_counts() -> None:

@@ -31,18 +31,13 @@ def scale_of(job: Job, run: Run, normalisation: Normalisation | None) -> tuple[S
     absent = sum(int(job.folder.load(SURVEY, block, "absent")["absent"]) > 0 for block in blocks)
     if normalisation is None:
         return None, absent
-    parts = (job.folder.load(SURVEY, block) for block in blocks)
-    scale = scale_of_parts(({key: part[key] for key in part if key not in OWN} for part in parts), normalisation)
+    scale = scale_of_parts(lambda: (job.folder.load(SURVEY, block) for block in blocks), normalisation)
     if scale.sampled:
         say(
             f"{job.source.name} has too many different grey values to count: percentiles are those of {scale.sampled} "
             f"evenly spaced pixels of {math.prod(job.image_grid.space)}"
         )
     return scale, absent
-
-
-OWN = ("crc", "absent", "written")
-"""What is not about grey values."""
 
 
 def survey_block(job: Job, number: int, normalisation: Normalisation | None) -> None:

@@ -23,7 +23,7 @@ Group = tuple[float, float, Histogram]
 class Gathered:
     """Surveys of all parts of a channel of so many planes, whatever their order.
 
-    It holds their rows, and no more histograms than may still decide.
+    Each is added; then each is looked at once more, for histograms of those planes that may be padded, which are few.
     """
 
     def __init__(self, planes: int) -> None:
@@ -36,7 +36,7 @@ class Gathered:
         self._groups: defaultdict[int, list[Group]] = defaultdict(list)
 
     def add(self, survey: Survey) -> None:
-        """Take note of a part: of those groups that hold extreme pixels of their planes so far."""
+        """Take note of a part."""
         self._rows.append(survey.rows)
         self.sample = np.union1d(self.sample, survey.sample)
         planes = survey.planes
@@ -47,9 +47,19 @@ class Gathered:
             np.maximum.at(getattr(self, name), place, planes[name])
         earlier = planes[planes["first"] < self.first[place]]
         self.first[earlier["plane"]], self.value[earlier["plane"]] = earlier["first"], earlier["value"]
+
+    @property
+    def doubtful(self) -> np.ndarray:
+        """Which planes may be padded ``(planes,)``: they have blocks of an extreme value alone."""
+        even = (self.flat_lowest == self.lowest) | (self.flat_highest == self.highest)
+        return even & np.isfinite(self.lowest)
+
+    def look_again(self, survey: Survey) -> None:
+        """Take what a part, all of which are added, holds of the extreme pixels of planes that may be padded."""
+        doubtful = self.doubtful
         for group, histogram in zip(survey.groups, survey.histograms(), strict=True):
             plane, lowest, highest = int(group["plane"]), float(group["lowest"]), float(group["highest"])
-            if lowest == self.lowest[plane] or highest == self.highest[plane]:
+            if doubtful[plane] and (lowest == self.lowest[plane] or highest == self.highest[plane]):
                 self._groups[plane].append((lowest, highest, histogram))
                 if len(self._groups[plane]) > BATCH:
                     self._groups[plane] = list(self._kept(plane))
@@ -74,8 +84,7 @@ class Gathered:
         rows = rows[np.argsort(rows["plane"], kind="stable")]
         keep = np.ones(len(rows), bool)
         varied = np.unique(rows["plane"])
-        decided = (self.flat_lowest == self.lowest) | (self.flat_highest == self.highest)
-        for plane in varied[decided[varied]]:
+        for plane in varied[self.doubtful[varied]]:
             start, stop = np.searchsorted(rows["plane"], [plane, plane + 1])
             keep[start:stop] = self._free(int(plane), rows[start:stop])
         constant = np.isfinite(self.first)

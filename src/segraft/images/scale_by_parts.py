@@ -91,14 +91,15 @@ def _surveyed(channel: np.ndarray, region: Window, space: Space) -> Survey:
     return survey(of_planes, (stack, *region[-2:]), (planes, *space[-2:]), thin=True)
 
 
-def scale_of_parts(parts: Iterable[Part], normalisation: Normalisation) -> Scale:
+def scale_of_parts(read_parts: Callable[[], Iterable[Part]], normalisation: Normalisation) -> Scale:
     """Return the scale of an image from what `measure_part` measured of all its regions, in a fixed order.
 
-    Parts are taken one after another, and no more of them is kept than is needed. Raises ``UserError`` for none.
+    Parts are read one after another, without percentiles up to twice, and no more of them is kept than is needed.
+    Raises ``UserError`` for none.
     """
     counts: dict[int, _Counts] = {}
     surveys: dict[int, Gathered] = {}
-    for part in parts:
+    for part in read_parts():
         for number in range(int(part["channels"])):
             if normalisation.percentiles:
                 counts.setdefault(number, _Counts()).add(part, number)
@@ -110,6 +111,9 @@ def scale_of_parts(parts: Iterable[Part], normalisation: Normalisation) -> Scale
         found = [each.total() for each in counts.values()]
         ends = tuple(_between(histogram, normalisation.percentiles) for histogram, _ in found)
         return Scale(ends, normalisation.compressed, sampled=next((number for _, number in found if number), None))
+    for part in read_parts() if any(each.doubtful.any() for each in surveys.values()) else ():
+        for number, gathered in surveys.items():
+            gathered.look_again(_taken(Survey, part, f"{number}"))
     return of_blocks([blocks_of(gathered) for gathered in surveys.values()], normalisation.compressed)
 
 

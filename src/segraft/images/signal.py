@@ -74,7 +74,9 @@ def measure(channel: np.ndarray) -> Blocks:
     """
     planes = channel.reshape(-1, *channel.shape[-2:])
     gathered = Gathered(len(planes))
-    gathered.add(survey(planes, whole(planes.shape), planes.shape))
+    found = survey(planes, whole(planes.shape), planes.shape)
+    gathered.add(found)
+    gathered.look_again(found)
     return blocks_of(gathered)
 
 
