@@ -36,7 +36,7 @@ def test_a_training_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, validated: int | None, saved: bool, resumed: list[bool]
 ) -> None:
     ran: list[TrainSettings] = []
-    monkeypatch.setattr("segraft.training.run.run", ran.append)
+    monkeypatch.setattr("segraft.training.run.run", lambda each, _: ran.append(each))
     settings = begun(tmp_path / "run", 10, validated, saved)
     finish(settings)
     assert [each.resume for each in ran] == resumed
@@ -44,7 +44,7 @@ def test_a_training_goes_on_where_it_stopped(
 
 def test_a_training_whose_segmentation_was_not_tuned_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[TrainSettings] = []
-    monkeypatch.setattr("segraft.training.run.run", ran.append)
+    monkeypatch.setattr("segraft.training.run.run", lambda each, _: ran.append(each))
     settings = begun(tmp_path / "run", 10, 10, True, tuned=False)
     finish(settings)
     assert ran == []
@@ -54,6 +54,6 @@ def test_a_training_whose_segmentation_was_not_tuned_goes_on(tmp_path: Path, mon
 
 def test_a_training_that_was_not_begun_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[TrainSettings] = []
-    monkeypatch.setattr("segraft.training.run.run", ran.append)
+    monkeypatch.setattr("segraft.training.run.run", lambda each, _: ran.append(each))
     finish(TrainSettings(dataset="folder", out=tmp_path / "run"))
     assert [each.resume for each in ran] == [False]

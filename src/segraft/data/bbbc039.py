@@ -7,18 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from segraft.data.samples import SPLITS, LazySamples, existing_folder
+from segraft.data.samples import SPLITS, LazySamples, existing_folder, shuffled
 from segraft.errors import UserError, choose
 from segraft.images.reading import read_image
 from segraft.labels.relabel import components
 from segraft.types import Sample
 
 
-def bbbc039(root: str | Path | None, split: str) -> LazySamples:
+def bbbc039(root: str | Path | None, split: str, *, labelled: int | None = None, seed: int = 0) -> LazySamples:
     """Open the official split of the unpacked archive: ``images/*.tif``, ``masks/*.png``, ``metadata/*.txt``.
 
-    Images are ``(1, y, x)`` uint16 as stored, labels ``(y, x)`` int32. Raises ``UserError`` when folders, lists or
-    files are missing.
+    Images are ``(1, y, x)`` uint16 as stored, labels ``(y, x)`` int32. Of the images for training only so many are
+    there as are ``labelled``, drawn by ``seed``: those of a smaller number are among those of a larger one.
+    Raises ``UserError`` when folders, lists or files are missing, or fewer images are there than are to be labelled.
     """
     root = existing_folder(root, "BBBC039's images/, masks/ and metadata/")
     names = root / "metadata" / f"{choose('split', split, SPLITS)}.txt"
@@ -34,7 +35,22 @@ def bbbc039(root: str | Path | None, split: str) -> LazySamples:
     if missing or not stems:
         what = f"{', '.join(missing[:3])} ({len(missing)} of {len(files)} files)" if stems else "any name"
         raise UserError(f"{names}: {what} not found, expected all that it lists; unpack the archives again")
+    if labelled is not None and split == "train":
+        stems = _drawn(stems, labelled, seed)
     return LazySamples(stems, partial(_read, root))
+
+
+def image_files(root: Path, samples: LazySamples) -> tuple[Path, ...]:
+    """Return the image files of samples of this data set, in their order."""
+    return tuple(_files(root, stem)[0] for stem in samples.items)
+
+
+def _drawn(stems: tuple[str, ...], count: int, seed: int) -> tuple[str, ...]:
+    """Draw so many of the stems, in their order."""
+    if not 1 <= count <= len(stems):
+        raise UserError(f"labelled: got {count}, expected 1 to {len(stems)}, the images for training; give another")
+    chosen = set(shuffled(stems, seed)[:count])
+    return tuple(stem for stem in stems if stem in chosen)
 
 
 def _files(root: Path, stem: str) -> tuple[Path, Path]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from segraft.coerce import plain
 from segraft.errors import UserError
 from segraft.run_folder import RunFolder
 from segraft.settings import TrainSettings
 
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import Callback
 
-def finish(settings: TrainSettings) -> None:
+
+def finish(settings: TrainSettings, watching: Sequence[Callback] = ()) -> None:
     """Train as the settings say, from wherever an earlier attempt in the same run folder got to.
 
+    ``watching`` look on; see `segraft.training.run.run`.
     Raises ``UserError`` where that had other steps or another seed.
     """
     if (left := left_to_do(settings)) is not None:
         from segraft.training.run import run  # PyTorch, which reading results does without
 
-        run(left)
+        run(left, watching)
 
 
 def left_to_do(settings: TrainSettings) -> TrainSettings | None:

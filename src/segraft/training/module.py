@@ -57,6 +57,11 @@ class TrainingModule(lightning.LightningModule):
 
     network: Network
 
+    @property
+    def teacher(self) -> Network | FunctionTeacher | None:
+        """What the network learns from, where it is asked in each step."""
+        return next(iter(self._teacher), None)
+
     def on_fit_start(self) -> None:
         """Bring the teacher to the student's device."""
         for teacher in self._teacher:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,6 +32,9 @@ from segraft.training.minimum_size import note_smaller, usual_minimum
 from segraft.training.recorded import complete
 from segraft.training.workers import in_their_words, refuse_import, usable
 
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import Callback
+
 try:
     from segraft.training.best_model import BestModel
     from segraft.training.caching import open_cache
@@ -48,8 +52,10 @@ except ImportError as error:
     raise UserError(f"training is not installed ({error}); expected it; run: pip install 'segraft[train]'") from error
 
 
-def run(settings: TrainSettings) -> Model:
+def run(settings: TrainSettings, watching: Sequence[Callback] = ()) -> Model:
     """Train as the settings say, from the beginning or from the run folder's last checkpoint; return the best model.
+
+    ``watching`` are called in the training before anything is recorded of a step.
 
     Raises ``UserError`` for settings that cannot work, and ``Stopped`` after Ctrl-C.
     """
@@ -79,7 +85,7 @@ def run(settings: TrainSettings) -> Model:
     source, teacher = (cache.pool, None) if cache else (drawn, teacher)
     module = TrainingModule(trainee.network, trainee.config.offsets, working, source, distiller, teacher)
     recorder = Recorder(settings, lambda: validation.run(model), best.keep)
-    trainer = new_trainer(settings, recorder)
+    trainer = new_trainer(settings, recorder, watching)
     record_settings(settings)
     with interruptible(recorder), quiet(), in_their_words():
         if cache:

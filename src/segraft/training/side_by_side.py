@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,27 +19,37 @@ from segraft.coerce import plain
 from segraft.errors import UserError
 from segraft.settings import DistillSettings, TrainSettings
 from segraft.signals import code_of
+from segraft.terminal.progress import Pace
 from segraft.training.attempts import finish, left_to_do
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def finish_all(trainings: Mapping[str, TrainSettings], at_once: int) -> None:
+def finish_all(
+    trainings: Mapping[str, TrainSettings],
+    at_once: int,
+    before: int = 0,
+    total: int | None = None,
+    train: Callable[[TrainSettings], None] = finish,
+) -> None:
     """Finish trainings by name, so many at once, from wherever earlier attempts got to; tell what each is at.
 
-    One at once is trained in this process. Else a signal that ends this process lets each of them finish its step and
+    They are counted as a part of a ``total`` of which so many were done ``before``. One at once is trained in this
+    process, by ``train``. Else a signal that ends this process lets each of them finish its step and
     write a checkpoint; one that fails does not stop the others.
 
     Raises ``UserError`` as `segraft.training.attempts.finish`, with the names of the trainings that failed.
     """
-    numbered = {f"[{k}/{len(trainings)}] {name}": each for k, (name, each) in enumerate(trainings.items(), start=1)}
+    total = before + len(trainings) if total is None else total
+    numbered = {f"[{k}/{total}] {name}": each for k, (name, each) in enumerate(trainings.items(), start=before + 1)}
     if at_once == 1:
-        for heading, settings in numbered.items():
-            print(f"{heading}: {settings.steps} steps", flush=True)
-            finish(settings)
+        pace = Pace(total, before)
+        for done, (heading, settings) in enumerate(numbered.items(), start=before):
+            print(f"{heading}: {settings.steps} steps{pace.left(done)}", flush=True)
+            train(settings)
         return
     left = {heading: todo for heading, each in numbered.items() if (todo := left_to_do(each)) is not None}
-    processes = _Processes()
+    processes = _Processes(Pace(total, before + len(numbered) - len(left)))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(at_once) as pool:
         configs = (Path(folder) / f"{k}.yaml" for k in range(len(left)))
         try:
@@ -54,7 +64,8 @@ def finish_all(trainings: Mapping[str, TrainSettings], at_once: int) -> None:
 class _Processes:
     """Trainings in processes of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace) -> None:
+        self._pace, self._done = pace, pace.begin
         self._started: list[subprocess.Popen[str]] = []
         self._ended = False
 
@@ -64,12 +75,13 @@ class _Processes:
             return ""
         verb = "distill" if isinstance(settings, DistillSettings) else "train"
         config.write_text(yaml.safe_dump(plain(settings)), encoding="utf-8")
-        print(f"{heading}: {settings.steps} steps", flush=True)
+        print(f"{heading}: {settings.steps} steps{self._pace.left(self._done)}", flush=True)
         said = ""
         with self._start([sys.executable, "-m", "segraft", verb, "--config", str(config)]) as process:
             for line in process.stdout or ():
                 said = line.rstrip()
                 print(f"{heading}: {said}", flush=True)
+        self._done += 1
         failed = 0 < process.returncode < code_of(0)
         return f"{heading.partition('] ')[2]}: {said.removeprefix('segraft: ')}" if failed else ""
 

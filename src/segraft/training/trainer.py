@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import lightning
@@ -26,8 +26,11 @@ SHORT = {"affinity": "aff", "foreground": "fg", "intra_": "i.", "inter_": "x."}
 """Names of terms in the progress bar: i within images, x across images."""
 
 
-def new_trainer(settings: TrainSettings, recorder: Recorder) -> lightning.Trainer:
-    """A trainer on the device of the settings; ``UserError`` where there is none such."""
+def new_trainer(settings: TrainSettings, recorder: Recorder, watching: Sequence[Callback] = ()) -> lightning.Trainer:
+    """A trainer on the device of the settings; ``UserError`` where there is none such.
+
+    ``watching`` are called before the recorder.
+    """
     kind, nodes = find_device(settings.device).type, machines(settings.devices)
     bars = has_bars() and sys.stdout.isatty()  # where Lightning's moves
     try:
@@ -39,7 +42,7 @@ def new_trainer(settings: TrainSettings, recorder: Recorder) -> lightning.Traine
                 num_nodes=nodes,
                 plugins=[environment()],
                 precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
-                callbacks=[Bar(recorder), recorder] if bars else [recorder, Lines(recorder)],
+                callbacks=[Bar(recorder), *watching, recorder] if bars else [*watching, recorder, Lines(recorder)],
                 enable_progress_bar=bars,
                 gradient_clip_val=settings.clip,
                 logger=False,
