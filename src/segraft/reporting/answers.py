@@ -22,7 +22,7 @@ FEW = 8
 """Ticks that have room."""
 LEGEND = 0.2
 """Inches of a line of the legend."""
-Placed = dict[float, list[float]]
+Placed = dict[int | float, list[float]]
 """Values of y by the place on the axis."""
 
 

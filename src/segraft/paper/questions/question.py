@@ -12,11 +12,11 @@ OF_TEACHER = ", what it remembers"
 """Behind the name of a series: Gram matrices of the teacher, not of the student."""
 SCORE = "aji"
 """The score that is drawn."""
-Values = Mapping[str, str | float]
+Values = Mapping[str, str | int | float]
 """What is varied, by the column of the results."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Trial:
     """A training of each seed; those of one seed see the same images."""
 
@@ -36,7 +36,7 @@ class Trial:
     """What is varied."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Condition:
     """Test images to score on."""
 

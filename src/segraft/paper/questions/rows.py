@@ -23,7 +23,7 @@ GAINS = ("alone_score", "teacher_score", "gain", "gap")
 """Columns that are computed from other rows."""
 FEWEST = 3
 """Pairs of values from which on a correlation is told."""
-Points = dict[str | float, list[float]]
+Points = dict[str | int | float, list[float]]
 """Values of y by x."""
 
 
@@ -108,7 +108,7 @@ class Results:
         ]  # fmt: skip
 
 
-def in_order(places: Iterable[str | float]) -> list[str | float]:
+def in_order(places: Iterable[str | int | float]) -> list[str | int | float]:
     """Numbers by their size, words as they come; each once."""
     once = list(dict.fromkeys(places))
     return once if any(isinstance(each, str) for each in once) else sorted(once, key=float)
