@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segraft.data.bbbc039 import bbbc039, instances
+from segraft.data.bbbc039 import bbbc039, image_files, instances
 from segraft.errors import UserError
 from segraft.images.writing import write_image
 
@@ -105,3 +105,24 @@ def test_all_objects_of_the_archive_are_found(real_data: Path) -> None:
     assert sum(map(len, sizes)) == 23_615
     assert int((np.concatenate(sizes) < 25).sum()) == 892
     assert sum(len(size) == 0 for size in sizes) == 3
+
+
+def test_few_labelled_images_are_among_the_many(tmp_path: Path) -> None:
+    (tmp_path / "metadata").mkdir()
+    names = [f"A{k:02d}" for k in range(12)]
+    for name in names:
+        field(tmp_path, name, np.array([[1, 0]]))
+    for split in ("training", "validation", "test"):
+        (tmp_path / "metadata" / f"{split}.txt").write_text("".join(f"{name}.png\n" for name in names))
+    few, more, others = (
+        bbbc039(tmp_path, "train", labelled=count, seed=seed).items for count, seed in ((3, 0), (6, 0), (6, 1))
+    )
+    assert (len(few), len(more)) == (3, 6)
+    assert set(few) < set(more) != set(others)
+    assert list(more) == sorted(more)
+    assert len(bbbc039(tmp_path, "val", labelled=3)) == len(bbbc039(tmp_path, "test", labelled=3)) == 12
+    samples = bbbc039(tmp_path, "train", labelled=3)
+    assert [path.name for path in image_files(tmp_path, samples)] == [f"{name}.tif" for name in samples.items]
+    for count in (0, 13):
+        with pytest.raises(UserError, match=f"labelled: got {count}, expected 1 to 12"):
+            bbbc039(tmp_path, "train", labelled=count)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -20,8 +21,8 @@ BESIDE = 0.12
 """How far series stand from one another over words, which are 1 apart."""
 FEW = 8
 """Ticks that have room."""
-LEGEND = 0.2
-"""Inches of a line of the legend."""
+LEGEND, COLUMNS = 0.2, 3
+"""Inches of a line of the legend, and its columns."""
 Placed = dict[int | float, list[float]]
 """Values of y by the place on the axis."""
 
@@ -33,19 +34,19 @@ def draw_answers(results: Results) -> Figure:
     """
     panels = results.question.panels
     names = list(dict.fromkeys(name for panel in panels for name in (*results.series(panel), *results.levels(panel))))
-    height = HEIGHT + LEGEND * len(names)
+    height = HEIGHT + LEGEND * math.ceil(len(names) / COLUMNS)
     figure = Figure((WIDTH * len(panels), height), layout="constrained", facecolor="white")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _draw(axes, panel, results, names)
-    drawn = {label: handle for axes in figure.axes for handle, label in zip(*_legend(axes), strict=True)}
+    drawn: dict[str, Any] = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        drawn |= dict(zip(labels, handles, strict=True))
     if drawn:
-        figure.legend(drawn.values(), drawn, loc="outside lower left", fontsize=8, frameon=False, labelcolor=INK)
+        figure.legend(
+            drawn.values(), drawn, loc="outside lower left", ncols=COLUMNS, fontsize=8, frameon=False, labelcolor=INK
+        )
     return figure
-
-
-def _legend(axes: Axes) -> tuple[list[Artist], list[str]]:
-    handles, labels = axes.get_legend_handles_labels()
-    return handles, labels
 
 
 def _draw(axes: Axes, panel: Panel, results: Results, names: Sequence[str]) -> None:

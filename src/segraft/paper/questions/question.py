@@ -59,6 +59,8 @@ class Panel:
     """Rows that are drawn: those with these values."""
     series: tuple[str, ...] = ()
     """Which series, in their order; empty draws all."""
+    called: str = ""
+    """One name for all series, where they are to be one."""
     levels: tuple[str, ...] = ()
     """Series to which x does not apply: horizontal lines."""
     xlabel: str

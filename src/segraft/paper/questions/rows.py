@@ -74,13 +74,13 @@ class Results:
     def series(self, panel: Panel) -> dict[str, Points]:
         """What a panel draws: by series values of y, one for each seed, by x; both in their order."""
         rows = self.of(panel)
-        present = dict.fromkeys(str(row["series"]) for row in rows)
+        present = dict.fromkeys(panel.called or str(row["series"]) for row in rows)
         names = [name for name in panel.series if name in present] if panel.series else list(present)
         found: dict[str, Points] = {}
         for name in names:
             points: Points = {}
             for row in rows:
-                if row["series"] == name and (x := row[panel.x]) is not None:
+                if (panel.called or row["series"]) == name and (x := row[panel.x]) is not None:
                     points.setdefault(x, []).append(_float(row[panel.y]))
             found[name] = {x: points[x] for x in in_order(points)}
         return found
