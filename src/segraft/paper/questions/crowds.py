@@ -19,7 +19,7 @@ def _varied(name: str, value: float) -> Condition:
 DENSITY = Question(
     name="question-density",
     asks="What do density and occlusion, each by itself, cost the teacher, the student alone and the distilled one?",
-    minutes=40,
+    minutes=35,
     settings={**COMMON, "steps": 600},
     trials=(teacher(16, steps=800), alone(width=4), distilled(width=4)),
     test=TEST,

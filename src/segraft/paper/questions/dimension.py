@@ -13,7 +13,7 @@ XLABEL = "D, numbers per pixel of the embedding"
 DIMENSION = Question(
     name="question-dimension",
     asks="What do 4 to 64 numbers per pixel of the embedding bring, and what do they cost?",
-    minutes=65,
+    minutes=60,
     settings={**COMMON, "width": WIDTH},
     trials=tuple(
         trial

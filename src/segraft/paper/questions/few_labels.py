@@ -45,9 +45,10 @@ def _trials(count: int) -> Iterator[Trial]:
 FEW = Question(
     name="few-labels",
     asks="What do a teacher and images without labels bring where 5, 10 or 20 images of BBBC039 are labelled?",
-    minutes=60,
+    minutes=75,
     settings={**SHORT, "dataset": "bbbc039", "width": WIDTH, "minimum_size": 10, "validation_images": 5},
     trials=tuple(trial for count in LABELLED for trial in _trials(count)),
+    images=25,
     panels=(
         Panel(title="BBBC039, test images", x="labels", xlabel="labelled training images", log=True),
         Panel(

@@ -18,7 +18,7 @@ WIDTH = 4
 MEMORY = Question(
     name="question-memory",
     asks="How stale does a memory of the embeddings get while a student learns, with the bank and without it?",
-    minutes=40,
+    minutes=35,
     settings={**COMMON, "width": WIDTH, "steps": 600},
     trials=(
         teacher(8),

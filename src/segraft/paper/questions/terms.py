@@ -44,7 +44,7 @@ def _bank(size: int, drawn: int) -> Trial:
 TERMS = Question(
     name="question-terms",
     asks="What do instance graph and affinity graph bring, within images and across, and how large must the bank be?",
-    minutes=75,
+    minutes=65,
     settings={**COMMON, "width": WIDTH},
     trials=(
         teacher(8),
