@@ -17,7 +17,7 @@ from PIL import Image
 from segraft.data import open_dataset
 from segraft.data.shipped import NUCLEI
 from segraft.images.writing import write_labels
-from segraft.model import checkpoint
+from segraft.model import checkpoint, onnx_runner
 from segraft.networks import create_network
 from segraft.training import module as training
 from segraft.types import Sample
@@ -43,6 +43,7 @@ def test_every_benchmark_is_tried_here() -> None:
         "graph_losses",
         "intensities",
         "object_sizes",
+        "onnx_memory",
         "proofreading",
         "runtimes",
         "segments",
@@ -245,6 +246,17 @@ def test_a_campaign_of_kills(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[-1] for line in lines[4:7]] == ["yes |"] * 3
     assert lines[-1].endswith("runs ended with the same files, 3 kills")
+
+
+def test_memory_of_onnx_runtime(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = load("onnx_memory", monkeypatch)
+    module["measure"].__globals__["SIDES"] = ((64, 64), (80, 64))
+    peak, seconds = module["measure"](write_pair(tmp_path) / "model.onnx", True, 1)
+    assert 0.05 < peak < 20
+    assert seconds > 0
+    assert not onnx_runner.session_options(1).enable_mem_pattern
 
 
 def test_an_image_beyond_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

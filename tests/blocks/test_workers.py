@@ -25,7 +25,7 @@ def test_workers_without_a_limit_must_be_told(monkeypatch):
         def __exit__(self, *_):
             pass
 
-        def scheduler_info(self):
+        def scheduler_info(self, n_workers):
             return {"workers": {"a": {"memory_limit": 0, "nthreads": 1}}}
 
     monkeypatch.setattr(of_dask, "_connected", lambda address, patience: Unlimited())

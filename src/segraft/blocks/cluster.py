@@ -70,7 +70,7 @@ def check_installed() -> None:
 def memory_of(scheduler: str, patience: float) -> float:
     """Bytes that a task may take on each worker of a cluster. Raises ``UserError`` where the workers do not tell."""
     with _silence(), _connected(scheduler, patience) as client:
-        told = client.scheduler_info()["workers"].values()
+        told = client.scheduler_info(n_workers=-1)["workers"].values()  # some versions tell of five
     least = min((each["memory_limit"] or 0) / each["nthreads"] for each in told)
     if not least:
         raise UserError(

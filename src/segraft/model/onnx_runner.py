@@ -53,13 +53,18 @@ def _provided(device: str) -> str:
     return device
 
 
-def _session(path: Path, device: str, threads: int) -> Any:
-    """Read the network. Raises ``UserError`` where ONNX Runtime cannot."""
-    runtime = _runtime()
-    options = runtime.SessionOptions()
+def session_options(threads: int) -> Any:
+    """How ONNX Runtime runs networks, on so many threads."""
+    options = _runtime().SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, QUIET
     options.enable_mem_pattern = False  # it keeps memory for each size of window that it has seen
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it would slow what follows the network
+    return options
+
+
+def _session(path: Path, device: str, threads: int) -> Any:
+    """Read the network. Raises ``UserError`` where ONNX Runtime cannot."""
+    runtime, options = _runtime(), session_options(threads)
     kind, _, index = device.partition(":")
     provider = (PROVIDERS[kind], {"device_id": int(index)}) if index else PROVIDERS[kind]
     try:

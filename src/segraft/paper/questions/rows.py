@@ -19,8 +19,6 @@ Row = dict[str, Value]
 """Values by column; None where a column does not apply."""
 KEYS = ("trial", "seed", "condition")
 """Columns that, with what is varied between conditions, tell rows apart."""
-GAINS = ("alone_score", "teacher_score", "gain", "gap")
-"""Columns that are computed from other rows."""
 FEWEST = 3
 """Pairs of values from which on a correlation is told."""
 Points = dict[str | int | float, list[float]]
